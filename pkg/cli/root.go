@@ -1,0 +1,82 @@
+// Package cli is the command line of daisy-mcast: one file a command. Results
+// go to standard output, progress and logs to standard error.
+//
+// The commands only read flags and print; the work is in the packages that
+// they call.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// streams are the standard streams of the process, or a test's.
+type streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Main runs the program with args (without the program's name) and returns its
+// exit code. SIGINT and SIGTERM cancel what runs.
+func Main(args []string, in io.Reader, out, errw io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	std := &streams{In: in, Out: out, Err: errw}
+	root := newRootCommand(std)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	return report(errw, err, ctx.Err() != nil)
+}
+
+func newRootCommand(std *streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "daisy-mcast",
+		Short:         "Send Kolla's container images to all hosts at once, by reliable multicast",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cmd.Help()
+		},
+	}
+	root.SetIn(std.In)
+	root.SetOut(std.Out)
+	root.SetErr(std.Err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage(err, fmt.Sprintf("see '%s --help'", cmd.CommandPath()))
+	})
+	root.AddCommand(commands(std)...)
+	return root
+}
+
+// commands is the list of what daisy-mcast can do, in the order of its help.
+func commands(std *streams) []*cobra.Command {
+	return []*cobra.Command{}
+}
+
+// report prints err as a person needs it and returns the exit code for it.
+func report(w io.Writer, err error, interrupted bool) int {
+	if err == nil {
+		return ExitOK
+	}
+	var exit *ExitError
+	if !errors.As(err, &exit) {
+		exit = &ExitError{Code: ExitInternal, Err: err}
+		if interrupted {
+			exit.Code = ExitInterrupted
+		}
+	}
+	if exit.Err != nil {
+		fmt.Fprintf(w, "daisy-mcast: %v\n", exit.Err)
+	}
+	if exit.Hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", exit.Hint)
+	}
+	return exit.Code
+}
