@@ -32,7 +32,7 @@ type Release struct {
 type Set struct {
 	ID            string    `json:"id"` // hex SHA-256 over images and blobs; see NewSet
 	Images        []Image   `json:"images"`
-	Blobs         []Blob    `json:"blobs"` // sorted by digest, no digest twice; manifests too
+	Blobs         []Blob    `json:"blobs"`                   // sorted by digest, no digest twice; manifests too
 	Architectures []string  `json:"architectures,omitempty"` // GOARCH names
 	Release       Release   `json:"release"`
 	Created       time.Time `json:"created"`
