@@ -1,0 +1,73 @@
+package remote
+
+import "strings"
+
+// A Reason says in a word or two why a host cannot be used. The text is fit
+// for a table and for the report, where it is kept stable.
+type Reason string
+
+// The reasons. Those up to ReasonLost come from the connection, the others
+// from the host itself.
+const (
+	ReasonUnreachable    Reason = "unreachable"      // no route, no answer, closed before login
+	ReasonRefused        Reason = "refused"          // nothing listens on the SSH port
+	ReasonName           Reason = "unknown name"     // the host's name does not resolve
+	ReasonAuth           Reason = "auth"             // no key or password was accepted
+	ReasonHostKeyUnknown Reason = "host key unknown" // not in known_hosts
+	ReasonHostKeyChanged Reason = "host key changed" // another key than in known_hosts, or revoked
+	ReasonConfig         Reason = "ssh config"       // ssh is missing or refuses its configuration
+	ReasonLost           Reason = "connection lost"  // broke after login
+
+	ReasonTimeout  Reason = "timeout"   // connected, and then nothing
+	ReasonNoShell  Reason = "no shell"  // the user's login shell runs no commands
+	ReasonSudo     Reason = "sudo"      // sudo is missing, refuses, or wants another password
+	ReasonArch     Reason = "arch"      // no program for its architecture or system
+	ReasonNoExec   Reason = "noexec"    // programs cannot be run from the base directory
+	ReasonReadOnly Reason = "read-only" // the base directory cannot be written
+	ReasonDisk     Reason = "disk full" // no space or quota for the program
+	ReasonProgram  Reason = "program"   // the program did not arrive whole, or does not start
+	ReasonExit     Reason = "exit"      // the session's command ended with a status of its own
+	ReasonProtocol Reason = "protocol"  // the host's answers make no sense
+)
+
+// An Error says why a session with a host failed.
+type Error struct {
+	Host   string // the host's name
+	Reason Reason
+	Detail string // one line: what ssh, the shell or sudo said; may be empty
+	Err    error  // the cause, when there is one
+}
+
+func (e *Error) Error() string {
+	parts := []string{string(e.Reason)}
+	if e.Host != "" {
+		parts = []string{e.Host, string(e.Reason)}
+	}
+	if e.Detail != "" {
+		parts = append(parts, e.Detail)
+	}
+	if e.Err != nil {
+		parts = append(parts, e.Err.Error())
+	}
+	return strings.Join(parts, ": ")
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint says what the operator can do about it; it may be empty.
+func (e *Error) Hint() string { return hints[e.Reason] }
+
+var hints = map[Reason]string{
+	ReasonRefused:        "is sshd running there, and is the port right?",
+	ReasonName:           "give the host an address, or its name in /etc/hosts or ssh_config",
+	ReasonAuth:           "'ssh -o BatchMode=yes <host> true' must work, or give a password",
+	ReasonHostKeyUnknown: "add the host's key to known_hosts, or use --accept-new-host-keys (never when a password is sent)",
+	ReasonHostKeyChanged: "find out why; only then remove the old key with 'ssh-keygen -R <host>'",
+	ReasonNoShell:        "give the user a login shell such as /bin/sh",
+	ReasonSudo:           "the user needs sudo rights without a password, or give the right password for --become",
+	ReasonArch:           "put a program for that architecture into --program-dir",
+	ReasonNoExec:         "choose a base directory on a file system that is not mounted noexec",
+	ReasonReadOnly:       "choose a base directory that root can write, and that only root can",
+	ReasonDisk:           "free some space in the base directory's file system",
+}

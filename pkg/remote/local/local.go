@@ -1,0 +1,30 @@
+// Package local runs sessions on this machine, through sh, with the same
+// interface as remote/ssh: for the demo, for tests, and for a deploy server
+// that is also a target.
+package local
+
+import (
+	"context"
+	"errors"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
+)
+
+// A Host is this machine under a name.
+type Host struct{ name string }
+
+var _ remote.Host = (*Host)(nil)
+
+// New returns this machine as a host called name.
+func New(name string) *Host { return &Host{name: name} }
+
+// Name returns the name that New was given.
+func (h *Host) Name() string { return h.name }
+
+// Start runs command by sh in a process group of its own, see remote.Host.
+func (h *Host) Start(ctx context.Context, command string) (*remote.Session, error) {
+	return nil, errors.New("not yet")
+}
+
+// Close kills the sessions that still run.
+func (h *Host) Close() error { return nil }

@@ -1,0 +1,109 @@
+package remote
+
+import (
+	"strings"
+	"sync"
+	"unicode"
+)
+
+// tailBytes is how much of standard error is kept: enough for ssh's longest
+// complaint (a changed host key) with a traceback of ours after it.
+const tailBytes = 8 << 10
+
+// A Tail is an io.Writer that keeps the end of what is written to it and can
+// tell when a text goes by. It is safe for concurrent use.
+type Tail struct {
+	mu    sync.Mutex
+	buf   []byte // len(buf) <= 2*tailBytes
+	watch []*watch
+}
+
+// A watch waits for a text that a Tail has not shown yet.
+type watch struct {
+	text string
+	from int           // the text is looked for in buf[from:]; kept when buf is cut
+	seen chan struct{} // closed by Tail.Write when text went by
+}
+
+// Write keeps p; it never fails.
+func (t *Tail) Write(p []byte) (int, error) {
+	n := len(p)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for len(p) > 0 {
+		chunk := p[:min(len(p), tailBytes/2)]
+		p = p[len(chunk):]
+		t.buf = append(t.buf, chunk...)
+		t.tell()
+		if cut := len(t.buf) - tailBytes; cut > 0 {
+			t.cut(cut)
+		}
+	}
+	return n, nil
+}
+
+func (t *Tail) tell() {
+	kept := t.watch[:0]
+	for _, w := range t.watch {
+		if strings.Contains(string(t.buf[w.from:]), w.text) {
+			close(w.seen)
+			continue
+		}
+		kept = append(kept, w)
+	}
+	t.watch = kept
+}
+
+func (t *Tail) cut(n int) {
+	t.buf = append(t.buf[:0], t.buf[n:]...)
+	for _, w := range t.watch {
+		w.from = max(0, w.from-n)
+	}
+}
+
+// Expect returns a channel that is closed when text, which must be short, is
+// written from now on.
+func (t *Tail) Expect(text string) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := &watch{text: text, from: len(t.buf), seen: make(chan struct{})}
+	t.watch = append(t.watch, w)
+	return w.seen
+}
+
+// String returns what is kept, without control characters (a host must not
+// drive the operator's terminal), in lines without blanks at their ends.
+func (t *Tail) String() string {
+	t.mu.Lock()
+	raw := string(t.buf)
+	t.mu.Unlock()
+	return Sanitize(raw)
+}
+
+// Sanitize returns text without control characters other than the ends of
+// lines, without bytes that are not UTF-8, and without empty lines.
+func Sanitize(text string) string {
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n':
+			return r
+		case r == '\t':
+			return ' '
+		case r == unicode.ReplacementChar || unicode.Is(unicode.C, r):
+			return -1
+		}
+		return r
+	}, text)
+	var lines []string
+	for _, line := range strings.Split(clean, "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// lastLine returns the last line of a sanitized text.
+func lastLine(text string) string {
+	return text[strings.LastIndexByte(text, '\n')+1:]
+}
