@@ -1,0 +1,136 @@
+package store
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// A BlobWriter takes the bytes of one blob, in order, and hashes them on the
+// way. The blob is not in the store before Commit returns nil. Each BlobWriter
+// ends with one Commit or Abort. It is not safe for concurrent use.
+type BlobWriter struct {
+	s       *Store
+	blob    Blob
+	file    *os.File // nil after Commit and Abort
+	name    string   // in the staging directory
+	hash    hash.Hash
+	written int64 // 0 <= flushed <= written <= blob.Size
+	flushed int64 // the kernel was told to write so far
+}
+
+// NewBlob begins to write the blob b. The size must be right: more bytes are
+// refused as they come, fewer at Commit.
+func (s *Store) NewBlob(b Blob) (*BlobWriter, error) {
+	if _, err := ParseDigest(string(b.Digest)); err != nil {
+		return nil, err
+	}
+	if b.Size < 0 || b.Size > MaxBlobSize {
+		return nil, &BlobError{b.Digest, fmt.Errorf("%w: %d bytes", ErrSizeMismatch, b.Size)}
+	}
+	f, name, err := s.stage(b.Digest.Hex())
+	if err != nil {
+		return nil, &BlobError{b.Digest, err}
+	}
+	w := &BlobWriter{s: s, blob: b, file: f, name: name, hash: sha256.New()}
+	if err := w.reserve(); err != nil {
+		return nil, &BlobError{b.Digest, errors.Join(fmt.Errorf("reserving %d bytes: %w", b.Size, err), w.Abort())}
+	}
+	return w, nil
+}
+
+// reserve asks for the blob's space at once, so that a full disk shows before
+// bytes are fetched for it. Filesystems that cannot do that are fine.
+func (w *BlobWriter) reserve() error {
+	if w.blob.Size < writebackStep {
+		return nil
+	}
+	err := unix.Fallocate(int(w.file.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, w.blob.Size)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG) {
+		return err
+	}
+	return nil
+}
+
+// Blob returns what is being written.
+func (w *BlobWriter) Blob() Blob { return w.blob }
+
+// Write takes the next bytes of the blob.
+func (w *BlobWriter) Write(p []byte) (int, error) {
+	if w.file == nil {
+		return 0, &BlobError{w.blob.Digest, os.ErrClosed}
+	}
+	if int64(len(p)) > w.blob.Size-w.written {
+		return 0, &BlobError{w.blob.Digest, fmt.Errorf("%w: more than %d bytes", ErrSizeMismatch, w.blob.Size)}
+	}
+	n, err := w.s.write(w.file, p)
+	w.hash.Write(p[:n])
+	w.written += int64(n)
+	if err != nil {
+		return n, &BlobError{w.blob.Digest, err}
+	}
+	if w.written-w.flushed >= writebackStep {
+		// Begins the disk's work early; what it says is said again by fsync.
+		unix.SyncFileRange(int(w.file.Fd()), w.flushed, w.written-w.flushed, unix.SYNC_FILE_RANGE_WRITE)
+		w.flushed = w.written
+	}
+	return n, nil
+}
+
+// Commit checks size and digest, puts the bytes on disk and gives the blob its
+// name. A blob that was there already is replaced by the same, proven bytes.
+// The name itself survives a power cut only after Activate; until then the blob
+// is at worst missing again. After an error nothing of the blob is left. Errors
+// wrap ErrSizeMismatch, ErrDigestMismatch or the system's.
+func (w *BlobWriter) Commit() error {
+	if w.file == nil {
+		return &BlobError{w.blob.Digest, os.ErrClosed}
+	}
+	if err := w.verify(); err != nil {
+		return &BlobError{w.blob.Digest, errors.Join(err, w.Abort())}
+	}
+	w.s.step("blob written")
+	if err := w.close(); err != nil {
+		return &BlobError{w.blob.Digest, errors.Join(err, w.s.staging.Remove(w.name))}
+	}
+	if err := w.s.publish(w.name, w.s.blobPath(w.blob.Digest)); err != nil {
+		return &BlobError{w.blob.Digest, errors.Join(err, w.s.staging.Remove(w.name))}
+	}
+	w.s.step("blob committed")
+	return nil
+}
+
+func (w *BlobWriter) verify() error {
+	if w.written != w.blob.Size {
+		return fmt.Errorf("%w: %d bytes, not %d", ErrSizeMismatch, w.written, w.blob.Size)
+	}
+	if got := DigestOfSum(w.hash.Sum(nil)); got != w.blob.Digest {
+		return fmt.Errorf("%w: it hashes to %s", ErrDigestMismatch, got)
+	}
+	return nil
+}
+
+// close makes the file readable to all, puts it on disk and closes it.
+func (w *BlobWriter) close() error {
+	f := w.file
+	w.file = nil
+	err := f.Chmod(0o644)
+	if err == nil {
+		err = w.s.fsync(f)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// Abort throws away what was written. After Commit it does nothing.
+func (w *BlobWriter) Abort() error {
+	if w.file == nil {
+		return nil
+	}
+	f := w.file
+	w.file = nil
+	return errors.Join(f.Close(), w.s.staging.Remove(w.name))
+}
