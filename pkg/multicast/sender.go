@@ -1,0 +1,115 @@
+package multicast
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync/atomic"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
+)
+
+// DefaultSendBuffer bounds what waits in the kernel to about 450 full
+// datagrams: less than the 1000 that a plain interface queue takes before it
+// drops, more than a writer needs to keep 1 Gb/s busy (5 ms).
+const DefaultSendBuffer = 512 << 10
+
+// SenderConfig says where to send. All but the last three must be set.
+type SenderConfig struct {
+	Group     netip.AddrPort
+	Interface *net.Interface // where the datagrams leave; see InterfaceOf
+	Local     netip.Addr     // their source address, one of the interface's
+
+	TTL         int  // hops (default 1: this network only)
+	NoLoop      bool // whether receivers on this host are left out
+	BufferBytes int  // as SO_SNDBUF counts (default DefaultSendBuffer)
+}
+
+// A Sender writes datagrams to one group. Not safe for concurrent use, but
+// Close and Unsent are.
+type Sender struct {
+	conn   *net.UDPConn
+	pconn  *ipv4.PacketConn
+	msgs   []ipv4.Message // all to the group; only Buffers change
+	unsent atomic.Uint64
+}
+
+// Dial opens a socket that sends to cfg.Group.
+func Dial(cfg SenderConfig) (*Sender, error) {
+	if err := CheckGroup(cfg.Group); err != nil {
+		return nil, err
+	}
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: cfg.Local.Unmap().AsSlice()})
+	if err != nil {
+		return nil, fmt.Errorf("binding a sending socket: %w", err)
+	}
+	s := &Sender{conn: conn, pconn: ipv4.NewPacketConn(conn), msgs: make([]ipv4.Message, DefaultBatch)}
+	to := net.UDPAddrFromAddrPort(cfg.Group)
+	for i := range s.msgs {
+		s.msgs[i].Addr = to
+	}
+	if err := s.configure(cfg); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("preparing to send on %s: %w", cfg.Interface.Name, err)
+	}
+	return s, nil
+}
+
+func (s *Sender) configure(cfg SenderConfig) error {
+	return errors.Join(
+		s.pconn.SetMulticastInterface(cfg.Interface),
+		s.pconn.SetMulticastTTL(orDefault(cfg.TTL, 1)),
+		s.pconn.SetMulticastLoopback(!cfg.NoLoop),
+		s.conn.SetWriteBuffer(orDefault(cfg.BufferBytes, DefaultSendBuffer)),
+	)
+}
+
+// Send writes datagrams, each a list of parts, and waits while the socket's
+// buffer is full. A datagram that the host itself will not let out - a firewall
+// rule, an interface that is down, a full queue - is as lost as one that the
+// network drops: it is counted in Unsent and the rest are sent.
+func (s *Sender) Send(datagrams [][][]byte) error {
+	for len(datagrams) > 0 {
+		n := min(len(datagrams), len(s.msgs))
+		for i := range n {
+			s.msgs[i].Buffers = datagrams[i]
+		}
+		sent, err := s.pconn.WriteBatch(s.msgs[:n], 0)
+		if sent < 0 {
+			sent = 0
+		}
+		if err != nil && sent == 0 {
+			if !isLoss(err) {
+				return fmt.Errorf("sending to the group: %w", err)
+			}
+			s.unsent.Add(1)
+			sent = 1
+		}
+		datagrams = datagrams[sent:]
+	}
+	return nil
+}
+
+// isLoss reports whether err is about one datagram, not about the socket.
+func isLoss(err error) bool {
+	for _, e := range []error{unix.EPERM, unix.ENOBUFS, unix.ENETDOWN, unix.ENETUNREACH,
+		unix.EHOSTUNREACH, unix.EHOSTDOWN, unix.ECONNREFUSED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// Unsent counts the datagrams that did not leave this host.
+func (s *Sender) Unsent() uint64 { return s.unsent.Load() }
+
+// LocalAddr is the address and port that the datagrams come from.
+func (s *Sender) LocalAddr() netip.AddrPort {
+	return s.conn.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+// Close ends a waiting Send.
+func (s *Sender) Close() error { return s.conn.Close() }
