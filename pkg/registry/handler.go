@@ -1,0 +1,168 @@
+package registry
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+)
+
+// Config says what a handler serves.
+type Config struct {
+	Store *store.Store
+	// Identity goes out on every answer as Daisy-Mcast-Registry, so that the one
+	// who started the registry knows it from a stranger's (R8). Default "unnamed".
+	Identity string
+	// Log gets one debug record per request, and faults. Default: nothing.
+	Log *slog.Logger
+}
+
+// A handler serves one store. It is safe for concurrent use and holds no
+// content: only the current set's list, replaced whole when the set changes.
+type handler struct {
+	store    *store.Store
+	identity string
+	log      *slog.Logger
+	view     atomic.Pointer[view]
+	upstream *upstreamFile
+	pulls    chan struct{} // one element per pull under way; see maxPulls
+}
+
+// New returns a read-only registry over cfg.Store. What its upstream.json says
+// is read again whenever that file changes.
+func New(cfg Config) http.Handler { return newHandler(cfg) }
+
+func newHandler(cfg Config) *handler {
+	h := &handler{
+		store:    cfg.Store,
+		identity: cfg.Identity,
+		log:      cfg.Log,
+		upstream: newUpstreamFile(cfg.Store.Dir()),
+		pulls:    make(chan struct{}, maxPulls),
+	}
+	if h.identity == "" {
+		h.identity = "unnamed"
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	return h
+}
+
+// ServeHTTP answers one request and logs it.
+func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	w := newResponse(rw)
+	w.Header().Set(headerVersion, apiVersion)
+	w.Header().Set(headerIdentity, h.identity)
+	err := h.serve(w, r)
+	if err != nil && !w.wroteHeader() {
+		asAPIError(err).write(w)
+	}
+	h.logRequest(w, r, err, time.Since(start))
+	if err != nil && w.isCut() {
+		// The header promised more than came: the client must see it.
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (h *handler) logRequest(w *response, r *http.Request, err error, took time.Duration) {
+	level := slog.LevelDebug
+	if err != nil && (w.status >= 500 || w.isCut() || w.fault != nil) && r.Context().Err() == nil {
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.Int("status", w.status), slog.Int64("bytes", w.sent),
+		slog.Duration("took", took), slog.String("from", r.RemoteAddr),
+	}
+	if source := w.Header().Get(headerSource); source != "" {
+		attrs = append(attrs, slog.String("source", source))
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("err", err.Error()))
+	}
+	h.log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// serve answers r, or returns what is wrong with it.
+func (h *handler) serve(w *response, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return refuseWrite(w)
+	}
+	if r.URL.Path == "/healthz" {
+		return h.serveHealth(w)
+	}
+	if r.URL.Path != "/v2" && !strings.HasPrefix(r.URL.Path, "/v2/") {
+		return notFound("NAME_UNKNOWN", "this is a container registry; its API is under /v2/")
+	}
+	rt, err := parseRoute(r.URL.Path)
+	if err != nil {
+		return err
+	}
+	v, err := h.current()
+	if err != nil {
+		return err
+	}
+	switch rt.kind {
+	case kindBase:
+		writeJSON(w, http.StatusOK, "application/json", struct{}{})
+		return nil
+	case kindCatalog:
+		return h.serveCatalog(w, r, v)
+	case kindTags:
+		return h.serveTags(w, r, v, rt)
+	case kindManifest:
+		return h.serveManifest(w, r, v, rt)
+	case kindBlob:
+		return h.serveBlob(w, r, v, rt)
+	case kindReferrers:
+		return h.serveReferrers(w, r, v, rt)
+	}
+	panic("registry: a kind without a handler")
+}
+
+// refuseWrite answers whatever would change something. A body that the client
+// may be sending is not read.
+func refuseWrite(w *response) error {
+	w.Header().Set("Allow", "GET, HEAD")
+	w.Header().Set("Connection", "close")
+	w.limitBody()
+	return &apiError{
+		status:  http.StatusMethodNotAllowed,
+		code:    "UNSUPPORTED",
+		message: "this registry is read-only",
+	}
+}
+
+// serveHealth says whether the store can be read and which set it serves.
+func (h *handler) serveHealth(w http.ResponseWriter) error {
+	v, err := h.current()
+	if err != nil {
+		return &apiError{status: http.StatusServiceUnavailable, code: "UNKNOWN",
+			message: "the store cannot be read", err: err}
+	}
+	health := struct {
+		Status string `json:"status"`
+		Set    string `json:"set,omitempty"`
+		Mode   string `json:"mode"` // whole, lean or none
+	}{Status: "ok", Mode: v.mode.String()}
+	if v.set != nil {
+		health.Set = v.set.ID
+	}
+	writeJSON(w, http.StatusOK, "application/json", health)
+	return nil
+}
+
+// enter waits for a place among the pulls under way; leave gives it back.
+func (h *handler) enter(r *http.Request) (leave func(), err error) {
+	select {
+	case h.pulls <- struct{}{}:
+		return func() { <-h.pulls }, nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}

@@ -1,0 +1,253 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+)
+
+const (
+	// maxFaults bounds the errors that one verification lists.
+	maxFaults = 20
+	// maxDepth bounds indexes within indexes.
+	maxDepth = 3
+)
+
+// errNotInSet says that an image needs what its set does not list.
+var errNotInSet = errors.New("registry: the set does not list it")
+
+// VerifyLocal proves that the registry at base, which must have that identity,
+// serves all of set from its own store: every image by its tag with the right
+// manifest, and every blob of the set, read whole and hashed. The error joins
+// one *BadImageError for each thing that is wrong, up to a bound; it is
+// ErrNotOurs as soon as anything answers without the identity.
+func (c *Client) VerifyLocal(ctx context.Context, base string, set *store.Set, identity string) error {
+	t := target{c, base, identity}
+	if err := t.greet(ctx); err != nil {
+		return err
+	}
+	v := newVerification(t, set)
+	if err := v.images(ctx); err != nil {
+		return err
+	}
+	if err := v.blobs(ctx); err != nil {
+		return err
+	}
+	return v.faults.err()
+}
+
+// greet checks that the API answers and is the expected registry's.
+func (t target) greet(ctx context.Context) error {
+	resp, err := t.ask(ctx, http.MethodGet, "/v2/", "")
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+// A verification is one run of VerifyLocal.
+type verification struct {
+	target
+	set    *store.Set
+	faults faults
+
+	mu    sync.Mutex
+	users map[store.Digest]store.Image // an image that needs the blob
+	done  map[store.Digest]bool        // manifests that were proven
+}
+
+func newVerification(t target, set *store.Set) *verification {
+	return &verification{target: t, set: set,
+		users: make(map[store.Digest]store.Image), done: make(map[store.Digest]bool)}
+}
+
+// images proves every image's manifest by its tag and notes what it needs. The
+// error is only what ends the verification.
+func (v *verification) images(ctx context.Context) error {
+	return each(ctx, v.client.workers, v.set.Images, func(ctx context.Context, img store.Image) error {
+		p, err := v.parts(ctx, v.set, img, SourceStore)
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		for d, kind := range p.digests {
+			v.users[d] = img
+			v.done[d] = v.done[d] || kind == partManifest
+		}
+		return v.faults.add(ctx, img, "", err)
+	})
+}
+
+// blobs reads all that images did not.
+func (v *verification) blobs(ctx context.Context) error {
+	if len(v.set.Images) == 0 {
+		return nil
+	}
+	return each(ctx, v.client.workers, v.set.Blobs, func(ctx context.Context, b store.Blob) error {
+		if v.done[b.Digest] {
+			return nil
+		}
+		img, ok := v.users[b.Digest]
+		if !ok { // of no image by tag: any repository of the set has it
+			img = v.set.Images[0]
+		}
+		source, err := v.blob(ctx, img.Repository, b)
+		if err == nil {
+			err = wantSource(source, SourceStore)
+		}
+		return v.faults.add(ctx, img, b.Digest, err)
+	})
+}
+
+// A partKind says how a part of an image is asked for.
+type partKind uint8
+
+const (
+	partManifest partKind = iota + 1 // proven when it is listed
+	partBlob
+)
+
+// parts is what one image needs, as far as its set lists it.
+type parts struct {
+	digests map[store.Digest]partKind
+	size    int64  // bytes of all of it
+	sources []bool // of each manifest that was read: whether it came from upstream
+}
+
+// parts reads img's manifests: the one its tag names, and those of an index
+// that are in the set - a set for one architecture keeps the index whole but
+// need not have the others' images. Unless source is "", all must come from there.
+func (t target) parts(ctx context.Context, set *store.Set, img store.Image, source string) (parts, error) {
+	p := parts{digests: make(map[store.Digest]partKind)}
+	err := t.addManifest(ctx, &p, set, img, img.Tag, img.Manifest, source, 0)
+	return p, err
+}
+
+func (t target) addManifest(ctx context.Context, p *parts, set *store.Set, img store.Image, ref string, d store.Digest, source string, depth int) error {
+	b, ok := set.Has(d)
+	if !ok {
+		return fmt.Errorf("manifest %s: %w", d, errNotInSet)
+	}
+	m, came, err := t.manifest(ctx, img.Repository, ref, d)
+	if err != nil {
+		return err
+	}
+	if source != "" {
+		if err := wantSource(came, source); err != nil {
+			return err
+		}
+	}
+	p.add(b, partManifest)
+	p.sources = append(p.sources, came == SourceUpstream)
+	if !m.IsIndex() {
+		return p.addBlobs(set, m)
+	}
+	if depth == maxDepth {
+		return fmt.Errorf("manifest %s: indexes within indexes within indexes", d)
+	}
+	for _, child := range m.Manifests {
+		if _, ok := set.Has(child.Digest); !ok {
+			continue
+		}
+		if err := t.addManifest(ctx, p, set, img, string(child.Digest), child.Digest, source, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addBlobs adds an image's config and layers.
+func (p *parts) addBlobs(set *store.Set, m store.Manifest) error {
+	for _, child := range m.Children() {
+		b, ok := set.Has(child.Digest)
+		if !ok {
+			if child.Foreign() {
+				continue
+			}
+			return fmt.Errorf("blob %s: %w", child.Digest, errNotInSet)
+		}
+		p.add(b, partBlob)
+	}
+	return nil
+}
+
+func (p *parts) add(b store.Blob, kind partKind) {
+	if _, ok := p.digests[b.Digest]; !ok {
+		p.digests[b.Digest] = kind
+		p.size += b.Size
+	}
+}
+
+// wantSource compares where content came from with where it should.
+func wantSource(got, want string) error {
+	if got != want {
+		return fmt.Errorf("%w: %q, not %q", ErrWrongSource, clip(got), want)
+	}
+	return nil
+}
+
+// each calls f for all items, so many at a time. f's error ends it.
+func each[T any](ctx context.Context, workers int, items []T, f func(context.Context, T) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(workers)
+	for _, item := range items {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error { return f(ctx, item) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// faults collects what is wrong. Safe for concurrent use.
+type faults struct {
+	mu   sync.Mutex
+	errs []*BadImageError
+	more int
+}
+
+// add notes err. It returns what ends the verification at once: a stranger's
+// answer, or the end of ctx.
+func (f *faults) add(ctx context.Context, img store.Image, blob store.Digest, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, ErrNotOurs) {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.errs) == maxFaults {
+		f.more++
+		return nil
+	}
+	f.errs = append(f.errs, &BadImageError{Image: img, Blob: blob, Err: err})
+	return nil
+}
+
+func (f *faults) err() error {
+	slices.SortFunc(f.errs, func(a, b *BadImageError) int {
+		return cmp.Or(cmp.Compare(a.Image.Repository, b.Image.Repository),
+			cmp.Compare(a.Image.Tag, b.Image.Tag), cmp.Compare(a.Blob, b.Blob))
+	})
+	var all []error
+	for _, e := range f.errs {
+		all = append(all, e)
+	}
+	if f.more > 0 {
+		all = append(all, fmt.Errorf("and %d more", f.more))
+	}
+	return errors.Join(all...)
+}
