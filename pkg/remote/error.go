@@ -1,6 +1,9 @@
 package remote
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // A Reason says in a word or two why a host cannot be used. The text is fit
 // for a table and for the report, where it is kept stable.
@@ -28,6 +31,8 @@ const (
 	ReasonProgram  Reason = "program"   // the program did not arrive whole, or does not start
 	ReasonExit     Reason = "exit"      // the session's command ended with a status of its own
 	ReasonProtocol Reason = "protocol"  // the host's answers make no sense
+
+	ReasonInterrupted Reason = "interrupted" // by us, before the agent ran
 )
 
 // An Error says why a session with a host failed.
@@ -56,18 +61,43 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Hint says what the operator can do about it; it may be empty.
-func (e *Error) Hint() string { return hints[e.Reason] }
+func (e *Error) Hint() string {
+	switch e.Reason {
+	case ReasonRefused:
+		return "is sshd running there, and is the port right?"
+	case ReasonName:
+		return "give the host an address, or its name in /etc/hosts or ssh_config"
+	case ReasonAuth:
+		return "'ssh -o BatchMode=yes <host> true' must work, or give a password"
+	case ReasonHostKeyUnknown:
+		return "add its key to known_hosts, or use --accept-new-host-keys (it does not hold where a password is sent)"
+	case ReasonHostKeyChanged:
+		return "find out why; only then remove the old key with 'ssh-keygen -R <host>'"
+	case ReasonNoShell:
+		return "give the user a login shell such as /bin/sh"
+	case ReasonSudo:
+		return "the user needs sudo rights without a password, or give the right password for --become"
+	case ReasonArch:
+		return "put a program for that architecture into --program-dir"
+	case ReasonNoExec:
+		return "choose a base directory on a file system that is not mounted noexec"
+	case ReasonReadOnly:
+		return "choose a base directory that the user can write, and nobody else"
+	case ReasonDisk:
+		return "free some space in the base directory's file system"
+	}
+	return ""
+}
 
-var hints = map[Reason]string{
-	ReasonRefused:        "is sshd running there, and is the port right?",
-	ReasonName:           "give the host an address, or its name in /etc/hosts or ssh_config",
-	ReasonAuth:           "'ssh -o BatchMode=yes <host> true' must work, or give a password",
-	ReasonHostKeyUnknown: "add the host's key to known_hosts, or use --accept-new-host-keys (never when a password is sent)",
-	ReasonHostKeyChanged: "find out why; only then remove the old key with 'ssh-keygen -R <host>'",
-	ReasonNoShell:        "give the user a login shell such as /bin/sh",
-	ReasonSudo:           "the user needs sudo rights without a password, or give the right password for --become",
-	ReasonArch:           "put a program for that architecture into --program-dir",
-	ReasonNoExec:         "choose a base directory on a file system that is not mounted noexec",
-	ReasonReadOnly:       "choose a base directory that root can write, and that only root can",
-	ReasonDisk:           "free some space in the base directory's file system",
+// ExitError returns the error for a command that ended with a status of its
+// own; the last line of stderr is its detail. Status -1 stands for a signal.
+func ExitError(host string, status int, stderr string) *Error {
+	detail := fmt.Sprintf("status %d", status)
+	if status < 0 {
+		detail = "ended by a signal"
+	}
+	if last := lastLine(stderr); last != "" {
+		detail += ": " + last
+	}
+	return &Error{Host: host, Reason: ReasonExit, Detail: detail}
 }

@@ -1,8 +1,15 @@
 package remote
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"io"
+	"path"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Become says how to get root's rights on a host.
@@ -51,4 +58,57 @@ type Facts struct {
 	UID      int    // of the agent
 	Program  string // the path of the program there
 	Uploaded bool   // reports whether the program had to be copied
+}
+
+// The defaults of Options.
+const (
+	DefaultBaseDir  = "/var/lib/daisy-mcast"
+	defaultPatience = 30 * time.Second
+)
+
+func (o Options) withDefaults() Options {
+	if o.BaseDir == "" {
+		o.BaseDir = DefaultBaseDir
+	}
+	if o.Patience <= 0 {
+		o.Patience = defaultPatience
+	}
+	return o
+}
+
+func (o Options) validate() error {
+	if !path.IsAbs(o.BaseDir) || path.Clean(o.BaseDir) != o.BaseDir || !isPlainPath(o.BaseDir) {
+		return fmt.Errorf("base directory %q: want an absolute path of letters, digits and ._+-/", o.BaseDir)
+	}
+	if strings.ContainsFunc(o.BecomePassword.Reveal(), unicode.IsControl) {
+		return errors.New("a control character in sudo's password")
+	}
+	return nil
+}
+
+func isPlainPath(p string) bool {
+	return !strings.ContainsFunc(p, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') &&
+			!strings.ContainsRune("._+-/", r)
+	})
+}
+
+// FileName is the program's name in BaseDir/bin. The digest in it lets several
+// versions run beside each other.
+func (p Program) FileName() string { return "daisy-mcast-" + p.SHA256[:16] }
+
+func (p Program) validate() error {
+	sum, err := hex.DecodeString(p.SHA256)
+	if err != nil || len(sum) != sha256.Size || strings.ToLower(p.SHA256) != p.SHA256 {
+		return fmt.Errorf("%q is no SHA-256 digest", p.SHA256)
+	}
+	if p.Size <= 0 || p.Reader == nil {
+		return errors.New("an empty program")
+	}
+	return nil
+}
+
+// request is the line that asks the host for the program.
+func (p Program) request() string {
+	return fmt.Sprintf("%s %s %d\n", p.FileName(), p.SHA256, p.Size)
 }

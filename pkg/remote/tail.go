@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"strings"
 	"sync"
 	"unicode"
@@ -18,11 +19,12 @@ type Tail struct {
 	watch []*watch
 }
 
-// A watch waits for a text that a Tail has not shown yet.
+// A watch waits until a text has gone by some times.
 type watch struct {
 	text string
-	from int           // the text is looked for in buf[from:]; kept when buf is cut
-	seen chan struct{} // closed by Tail.Write when text went by
+	left int           // times still to come, > 0
+	from int           // the text is looked for in buf[from:]
+	seen chan struct{} // closed by Tail when left is 0
 }
 
 // Write keeps p; it never fails.
@@ -43,15 +45,28 @@ func (t *Tail) Write(p []byte) (int, error) {
 }
 
 func (t *Tail) tell() {
-	kept := t.watch[:0]
+	waiting := t.watch[:0]
 	for _, w := range t.watch {
-		if strings.Contains(string(t.buf[w.from:]), w.text) {
-			close(w.seen)
-			continue
+		if !w.look(t.buf) {
+			waiting = append(waiting, w)
 		}
-		kept = append(kept, w)
 	}
-	t.watch = kept
+	t.watch = waiting
+}
+
+// look reports whether the watch is over.
+func (w *watch) look(buf []byte) bool {
+	for {
+		i := bytes.Index(buf[w.from:], []byte(w.text))
+		if i < 0 {
+			return false
+		}
+		w.from += i + len(w.text)
+		if w.left--; w.left == 0 {
+			close(w.seen)
+			return true
+		}
+	}
 }
 
 func (t *Tail) cut(n int) {
@@ -61,13 +76,15 @@ func (t *Tail) cut(n int) {
 	}
 }
 
-// Expect returns a channel that is closed when text, which must be short, is
-// written from now on.
-func (t *Tail) Expect(text string) <-chan struct{} {
+// Expect returns a channel that is closed once text, which must be short, has
+// been written the given number of times (at least one).
+func (t *Tail) Expect(text string, times int) <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	w := &watch{text: text, from: len(t.buf), seen: make(chan struct{})}
-	t.watch = append(t.watch, w)
+	w := &watch{text: text, left: times, seen: make(chan struct{})}
+	if !w.look(t.buf) {
+		t.watch = append(t.watch, w)
+	}
 	return w.seen
 }
 

@@ -5,13 +5,17 @@ package local
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"os/exec"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
 )
 
 // A Host is this machine under a name.
-type Host struct{ name string }
+type Host struct {
+	name     string
+	sessions remote.Sessions
+}
 
 var _ remote.Host = (*Host)(nil)
 
@@ -23,8 +27,24 @@ func (h *Host) Name() string { return h.name }
 
 // Start runs command by sh in a process group of its own, see remote.Host.
 func (h *Host) Start(ctx context.Context, command string) (*remote.Session, error) {
-	return nil, errors.New("not yet")
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s, err := remote.StartProcess(remote.Process{
+		Cmd: exec.Command("sh", "-c", command),
+		Judge: func(status int, stderr string) error {
+			return remote.ExitError(h.name, status, stderr)
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("starting sh: %w", err)
+	}
+	h.sessions.Add(s)
+	return s, nil
 }
 
 // Close kills the sessions that still run.
-func (h *Host) Close() error { return nil }
+func (h *Host) Close() error {
+	h.sessions.Kill()
+	return nil
+}

@@ -1,0 +1,152 @@
+package ssh
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
+)
+
+// aliveSeconds and aliveCount: ssh gives up 15 s after a host has fallen
+// silent, as long as connecting may take.
+const (
+	aliveSeconds = 5
+	aliveCount   = 3
+)
+
+// arguments returns ssh's arguments for running command on the host. They hold
+// nothing secret.
+func (c Config) arguments(command string) []string {
+	return append(append(c.options(), "-T", "--", c.Address), command)
+}
+
+// options returns all but the destination. Of several values ssh takes the
+// first: so what must hold comes before the operator's options, and what the
+// operator may change after them. Both win over the configuration files.
+func (c Config) options() []string {
+	var args []string
+	if c.ConfigFile != "" {
+		args = append(args, "-F", c.ConfigFile)
+	}
+	if c.User != "" {
+		args = append(args, "-l", c.User)
+	}
+	if c.Port != 0 {
+		args = append(args, "-p", strconv.Itoa(c.Port))
+	}
+	if c.Identity != "" {
+		args = append(args, "-i", c.Identity)
+	}
+	for _, list := range [][]string{c.fixed(), c.Options, c.changeable()} {
+		for _, o := range list {
+			args = append(args, "-o", o)
+		}
+	}
+	return args
+}
+
+// fixed are the options that an operator's cannot override.
+func (c Config) fixed() []string {
+	fixed := []string{
+		"LogLevel=INFO",      // classify needs the messages, keyLog the warnings
+		"ControlMaster=no",   // a master would outlive the session, with our stderr open
+		"RemoteCommand=none", // ours is the command
+		"UpdateHostKeys=no",  // known_hosts is the operator's
+		"PermitLocalCommand=no",
+		"ClearAllForwardings=yes",
+		"ForwardX11=no",
+		"ForwardAgent=no",
+	}
+	if c.isStrict() {
+		fixed = append(fixed, "StrictHostKeyChecking=yes")
+	} else {
+		fixed = append(fixed, "StrictHostKeyChecking=accept-new")
+	}
+	if c.Password.IsSet() {
+		// Several prompts would repeat a wrong password until the account is
+		// locked; somebody else's master connection may lead anywhere.
+		return append(fixed, "BatchMode=no", "NumberOfPasswordPrompts=1", "ControlPath=none")
+	}
+	return append(fixed, "BatchMode=yes")
+}
+
+// changeable are the options that an operator's override.
+func (c Config) changeable() []string {
+	list := []string{
+		fmt.Sprintf("ConnectTimeout=%d", int(math.Ceil(c.ConnectTimeout.Seconds()))),
+		fmt.Sprintf("ServerAliveInterval=%d", aliveSeconds),
+		fmt.Sprintf("ServerAliveCountMax=%d", aliveCount),
+	}
+	if c.Identity != "" {
+		list = append(list, "IdentitiesOnly=yes")
+	}
+	if c.Password.IsSet() {
+		list = append(list, "PasswordAuthentication=yes", "KbdInteractiveAuthentication=yes")
+	}
+	return list
+}
+
+// environ returns ssh's environment. socket is where the helper gets the
+// password; without one ssh asks nobody for anything.
+func (c Config) environ(socket string) []string {
+	var env []string
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		switch name {
+		case AskpassEnv, "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE":
+		default:
+			env = append(env, v)
+		}
+	}
+	if socket == "" {
+		return append(env, "SSH_ASKPASS_REQUIRE=never")
+	}
+	env = append(env, AskpassEnv+"="+socket, "SSH_ASKPASS="+c.AskpassProgram, "SSH_ASKPASS_REQUIRE=force")
+	if os.Getenv("DISPLAY") == "" {
+		env = append(env, "DISPLAY=:0") // before 8.4 ssh asks the helper only if it is set, and no terminal
+	}
+	return env
+}
+
+// resolve asks ssh which user and which target its configuration makes of the
+// host: these are in the target's password prompt.
+func (c Config) resolve(ctx context.Context) (account, error) {
+	cmd := exec.CommandContext(ctx, c.Program, append(c.options(), "-G", "--", c.Address)...)
+	cmd.Env = c.environ("")
+	tail := &remote.Tail{}
+	cmd.Stderr = tail
+	out, err := cmd.Output()
+	if err != nil {
+		return account{}, &remote.Error{Host: c.Name, Reason: remote.ReasonConfig, Detail: tail.String(), Err: err}
+	}
+	return parseAccount(string(out))
+}
+
+// parseAccount reads the output of ssh -G.
+func parseAccount(config string) (account, error) {
+	var a account
+	var alias string
+	for line := range strings.Lines(config) {
+		keyword, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch keyword {
+		case "user":
+			a.user = value
+		case "hostname":
+			a.target = value
+		case "hostkeyalias":
+			alias = value
+		}
+	}
+	if alias != "" {
+		a.target = alias
+	}
+	if a.user == "" || a.target == "" {
+		return a, fmt.Errorf("ssh -G names no user or no hostname")
+	}
+	return a, nil
+}
