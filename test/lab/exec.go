@@ -8,6 +8,7 @@ import (
 	"io"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -158,7 +159,7 @@ func (p *Process) Wait() Result {
 	<-p.done
 	r := Result{Args: p.args, Stdout: p.out.String(), Stderr: p.err.String(), Took: p.took}
 	r.Code = p.cmd.ProcessState.ExitCode()
-	if ws, ok := p.cmd.ProcessState.Sys().(unix.WaitStatus); ok && ws.Signaled() {
+	if ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		r.Code = 128 + int(ws.Signal())
 	}
 	var exit *exec.ExitError

@@ -63,7 +63,7 @@ func (h *Host) ingress(name, rule string) error {
 
 func (h *Host) nft(name, hook, rule, family string) error {
 	table := family + " lab_" + name
-	text := fmt.Sprintf("table %s {}\ndelete table %s\ntable %s { chain c { %s\n%s\n} }\n",
+	text := fmt.Sprintf("table %s {}\ndelete table %s\ntable %s {\nchain c {\n%s\n%s\n}\n}\n",
 		table, table, table, hook, rule)
 	if err := execInNet(h.ns.files[0], text, "nft", "-f", "-"); err != nil {
 		return fmt.Errorf("on %s: %w", h.Name(), err)

@@ -28,6 +28,7 @@ func hosts(names ...string) []lab.HostConfig {
 }
 
 func TestSSHBetweenHosts(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Config{Hosts: hosts("deploy", "h1", "h2")})
 	ctx := within(t, 30*time.Second)
 	deploy := l.Host("deploy")

@@ -32,6 +32,20 @@ func (l *Lab) Traces() Traces {
 	return tr
 }
 
+// Mark is the name that the lab's traces carry.
+func (tr Traces) Mark() string { return tr.mark }
+
+// TracesOf recognises a lab of another process by its mark: cgroups, and
+// processes in them.
+func TracesOf(mark string) Traces {
+	tr := Traces{mark: mark}
+	all, _ := hierarchies()
+	for _, h := range all {
+		tr.cgroups = append(tr.cgroups, filepath.Join(h.Own, mark))
+	}
+	return tr
+}
+
 // Leftovers looks for whatever of a lab is still on this machine: processes,
 // namespaces, cgroups, links, mounts, temporary files. Each line names one.
 func (tr Traces) Leftovers() []string {
