@@ -1,0 +1,52 @@
+package imageset
+
+import (
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+)
+
+// A committer commits blobs beside the goroutine that writes them: an fsync
+// takes as long as writing some megabytes. It takes a few at a time.
+type committer struct {
+	group errgroup.Group
+
+	mu    sync.Mutex
+	first error
+}
+
+func newCommitter() *committer {
+	c := new(committer)
+	c.group.SetLimit(commitsAtOnce)
+	return c
+}
+
+// commit begins to commit w; it waits while many others are under way. What
+// Commit returns goes through done, and what that returns ends the whole run.
+func (c *committer) commit(w *store.BlobWriter, done func(error) error) {
+	c.group.Go(func() error {
+		if err := done(w.Commit()); err != nil {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if c.first == nil {
+				c.first = err
+			}
+		}
+		return nil
+	})
+}
+
+// failed returns the first error so far.
+func (c *committer) failed() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.first
+}
+
+// wait waits for all commits and returns the first error.
+func (c *committer) wait() error {
+	c.group.Wait()
+	return c.failed()
+}

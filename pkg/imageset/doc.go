@@ -1,0 +1,19 @@
+// Package imageset reads bundles of images into a store, and turns blobs into
+// one stream of bytes and back.
+//
+// Import takes a Daisy bundle: a tar, plain or compressed by gzip or zstd, of a
+// registry:2 storage directory under any path prefix, and a .version file. It is
+// read once, from a file or any io.Reader, and nothing of it is trusted: each
+// name must be of registry:2's layout, each blob must match its digest, and each
+// tag must lead to a manifest all of whose parts are in the bundle. The result is
+// a store.Set whose blobs are in the store; making it the current one is left to
+// the caller.
+//
+// A Pack is a list of blobs laid back to back. Pack.Reader reads that byte
+// space from a store, a Sink writes it into one.
+//
+// # Limitations
+//
+// Docker's schema 1 manifests and digests other than SHA-256 are refused.
+// Nothing is unpacked: layers stay as they are.
+package imageset

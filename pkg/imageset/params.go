@@ -1,0 +1,37 @@
+package imageset
+
+// Bounds on what a bundle may hold. A real one has some ten thousand entries.
+const (
+	maxEntries   = 1_000_000
+	maxName      = 1024 // bytes of an entry's name
+	maxComponent = 255  // bytes of a part of it, as on Linux filesystems
+	maxLinkFile  = 1 << 10
+	maxVersion   = 64 << 10 // bytes of the .version file
+	maxSumFile   = 64 << 10 // bytes of a .sha512sum file
+	maxRevisions = 200_000
+	maxConfig    = 4 << 20
+	maxNotes     = 20 // skipped entries that are named one by one
+
+	// Layers are compressed already, so that a bundle unpacks to little more
+	// than its own size. Deflate can reach 1032:1; that is not an image.
+	maxRatio     = 200
+	ratioApplies = 64 << 20 // bytes unpacked before the ratio is looked at
+	maxUnpacked  = 4 << 40  // bytes in all
+	maxTrailing  = 64 << 20 // zero bytes after a tar's end; tar pads to 10 KiB
+
+	// maxWindow bounds zstd's memory: what its levels up to 19 need.
+	maxWindow = 8 << 20
+
+	// Two chains of buffers make the pipeline: 4 MiB of packed and 16 MiB of
+	// unpacked bytes.
+	packedBuffer    = 512 << 10
+	packedBuffers   = 8
+	unpackedBuffer  = 1 << 20
+	unpackedBuffers = 16
+
+	// commitsAtOnce is how many blobs are put on disk beside the one that is
+	// being written: filesystems join the fsyncs of several files into one.
+	commitsAtOnce = 4
+
+	copyBuffer = 1 << 20
+)
