@@ -62,6 +62,11 @@ func number(s string) uint32 {
 	return uint32(n)
 }
 
+func number64(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}
+
 func (a account) env() []string {
 	return []string{"PATH=" + hostPath, "HOME=" + a.Home, "USER=" + a.Name,
 		"LOGNAME=" + a.Name, "SHELL=" + a.Shell, "LANG=C.UTF-8", "TERM=dumb"}

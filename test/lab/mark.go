@@ -54,3 +54,13 @@ func startTime(pid int) (uint64, error) {
 	}
 	return strconv.ParseUint(fields[19], 10, 64)
 }
+
+// TempDir makes a directory that is this process's, and that Sweep removes when
+// the process has ended without doing so.
+func TempDir() (string, error) {
+	mark, err := ownMark()
+	if err != nil {
+		return "", err
+	}
+	return os.MkdirTemp("", mark+"-")
+}
