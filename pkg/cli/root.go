@@ -57,7 +57,10 @@ func newRootCommand(std *streams) *cobra.Command {
 
 // commands is the list of what daisy-mcast can do, in the order of its help.
 func commands(std *streams) []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		newServerCommand(std),
+		newClientCommand(std),
+	}
 }
 
 // report prints err as a person needs it and returns the exit code for it.
