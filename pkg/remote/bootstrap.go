@@ -50,9 +50,8 @@ type bootstrap struct {
 	dog     *watchdog
 	facts   Facts
 
-	loggedIn bool // reports whether a line of ours has come back
-	become   bool // reports whether we wait for sudo
-	uploads  sync.WaitGroup
+	become  bool // reports whether we wait for sudo
+	uploads sync.WaitGroup
 }
 
 // command returns the host's command line.
@@ -216,7 +215,7 @@ func (b *bootstrap) expect(kinds ...string) (answer, error) {
 	if err != nil {
 		return answer{}, b.ended(err)
 	}
-	b.loggedIn = true
+	b.session.loggedIn.Store(true)
 	for _, k := range kinds {
 		if k == kind {
 			return answer{kind, rest}, nil
@@ -232,9 +231,21 @@ func (b *bootstrap) expect(kinds ...string) (answer, error) {
 func withHost(h Host, err error, reason Reason) error {
 	var known *Error
 	if !errors.As(err, &known) {
-		return &Error{Host: h.Name(), Reason: reason, Err: err}
+		return &Error{Host: h.Name(), Reason: contextReason(err, reason), Err: err}
 	}
 	named := *known
 	named.Host = h.Name()
 	return &named
+}
+
+// contextReason returns the reason for a context's error, otherwise for all
+// other errors.
+func contextReason(err error, otherwise Reason) Reason {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return ReasonInterrupted
+	case errors.Is(err, context.DeadlineExceeded):
+		return ReasonTimeout
+	}
+	return otherwise
 }

@@ -2,8 +2,10 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 )
 
 // A Session is a command that runs on a host. It ends when the command does,
@@ -22,6 +24,8 @@ type Session struct {
 	kill   func()
 	free   func()
 	once   sync.Once // guards free
+
+	loggedIn atomic.Bool // reports whether the host has answered: it was reachable
 }
 
 // SessionConfig is what a Host makes a Session of.
@@ -56,7 +60,14 @@ func (s *Session) Done() <-chan struct{} { return s.done }
 func (s *Session) Wait() error {
 	<-s.done
 	s.release()
-	return s.result()
+	err := s.result()
+	var e *Error
+	if s.loggedIn.Load() && errors.As(err, &e) && e.Reason == ReasonUnreachable {
+		lost := *e
+		lost.Reason = ReasonLost
+		return &lost
+	}
+	return err
 }
 
 // Kill ends the session at once, on our side with all processes that belong to

@@ -51,15 +51,13 @@ func runReason(message string) Reason {
 // killed returns the error for a session that the watchdog ended.
 func (b *bootstrap) killed(why error) error {
 	var known *Error
-	e := &Error{Reason: ReasonTimeout, Detail: lastLine(b.session.Stderr()), Err: why}
+	e := &Error{Reason: contextReason(why, ReasonTimeout), Detail: lastLine(b.session.Stderr()), Err: why}
 	switch {
 	case errors.As(why, &known):
 		return known
-	case errors.Is(why, context.Canceled):
-		e.Reason = ReasonInterrupted
-	case b.become:
+	case b.become && errors.Is(why, errSilent):
 		e.Reason = ReasonSudo
-	case e.Detail == "" && !b.loggedIn:
+	case e.Detail == "" && !b.session.loggedIn.Load():
 		e.Detail = b.marks.noise
 	}
 	return e
@@ -81,7 +79,7 @@ func (b *bootstrap) ended(err error) error {
 	switch {
 	case b.become:
 		return &Error{Reason: ReasonSudo, Detail: said}
-	case b.loggedIn:
+	case b.session.loggedIn.Load():
 		return &Error{Reason: ReasonProgram, Detail: said, Err: werr}
 	case said == "":
 		said = b.marks.noise

@@ -121,6 +121,9 @@ func (c Config) resolve(ctx context.Context) (account, error) {
 	tail := &remote.Tail{}
 	cmd.Stderr = tail
 	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		return account{}, ctx.Err()
+	}
 	if err != nil {
 		return account{}, &remote.Error{Host: c.Name, Reason: remote.ReasonConfig, Detail: tail.String(), Err: err}
 	}

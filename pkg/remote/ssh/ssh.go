@@ -53,7 +53,7 @@ func (h *Host) Start(ctx context.Context, command string) (*remote.Session, erro
 		return s, nil
 	}
 	var known *remote.Error
-	if errors.As(err, &known) {
+	if errors.As(err, &known) || ctx.Err() != nil {
 		return nil, err
 	}
 	return nil, &remote.Error{Host: h.config.Name, Reason: remote.ReasonConfig, Err: err}

@@ -150,7 +150,7 @@ func TestFault64Silent(t *testing.T) {
 func TestFault64UnknownName(t *testing.T) {
 	s := newServer(t, serverConfig{})
 	c := s.config()
-	c.Address = "no-such-host.invalid"
+	c.Options = []string{"AddressFamily=inet6"} // of 127.0.0.1: without a name server
 	wantReason(t, c, remote.ReasonName)
 }
 
@@ -198,10 +198,15 @@ func TestFault64NoShell(t *testing.T) {
 }
 
 func TestLostConnection(t *testing.T) {
-	s := newServer(t, serverConfig{forced: `kill -9 $PPID; cat`})
-	e := reasonOf(t, s.config())
-	if e.Reason != remote.ReasonLost && e.Reason != remote.ReasonUnreachable {
-		t.Errorf("got %v, want that the connection is lost", e)
+	s := newServer(t, serverConfig{forced: `(eval "$SSH_ORIGINAL_COMMAND"); kill -9 $PPID`})
+	session, _, err := remote.Bootstrap(t.Context(), newHost(t, s.config()), remotetest.Options(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = session.Stdin.Close()
+	var e *remote.Error
+	if err := session.Wait(); !errors.As(err, &e) || e.Reason != remote.ReasonLost {
+		t.Errorf("got %v, want that the connection is lost", err)
 	}
 }
 
