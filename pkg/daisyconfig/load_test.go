@@ -175,7 +175,7 @@ func TestWarnings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("[%[1]s:3: unknown key hosts[0].colour, left to Daisy %[1]s:6: unknown key vip, left to Daisy]", path)
+	want := fmt.Sprintf("[%[1]s:3: unknown key hosts[0].colour, ignored %[1]s:6: unknown key vip, ignored]", path)
 	if got := fmt.Sprint(c.Warnings); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

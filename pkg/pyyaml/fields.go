@@ -60,7 +60,7 @@ func (f *Fields) Done() {
 	for _, e := range f.list {
 		if !f.asked[e.key] {
 			f.node.doc.found.warn(Warning{File: f.node.doc.file, Line: e.line,
-				Text: "unknown key " + f.path(e.key) + ", left to Daisy"})
+				Text: "unknown key " + f.path(e.key) + ", ignored"})
 		}
 	}
 }

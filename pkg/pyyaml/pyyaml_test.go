@@ -226,7 +226,7 @@ func TestUnknownKeysAreNamed(t *testing.T) {
 	h.Get("b")
 	h.Done()
 	root.Done()
-	want := "[t.yml:4: unknown key h.c, left to Daisy t.yml:1: unknown key a, left to Daisy]"
+	want := "[t.yml:4: unknown key h.c, ignored t.yml:1: unknown key a, ignored]"
 	if got := fmt.Sprint(doc.Warnings()); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
