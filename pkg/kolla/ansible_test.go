@@ -33,10 +33,6 @@ func TestR13AnsibleReadsTheDropIn(t *testing.T) {
 				t.Errorf("%s: %v", tt.name, err)
 				return
 			}
-			variable := tt.dropIn.ReleaseVariable
-			if variable == "" {
-				variable = VariableTag
-			}
 			for i, host := range ansibleHosts {
 				want := host + "=" + tt.registry[i] + "/" + tt.dropIn.Namespace + "/nova:" + tt.dropIn.Tag
 				if !strings.Contains(got, want) {
@@ -49,6 +45,10 @@ func TestR13AnsibleReadsTheDropIn(t *testing.T) {
 
 // evaluate returns what Ansible prints of an image's name on each host.
 func evaluate(dir, ansible string, d DropIn) (string, error) {
+	d, err := d.normal()
+	if err != nil {
+		return "", err
+	}
 	content, err := Render(d)
 	if err != nil {
 		return "", err
@@ -60,7 +60,7 @@ func evaluate(dir, ansible string, d DropIn) (string, error) {
 	if err := os.WriteFile(vars, content, 0o600); err != nil {
 		return "", err
 	}
-	image := "{{ docker_registry }}/{{ docker_namespace }}/nova:{{ openstack_tag | default(openstack_release) }}"
+	image := "{{ docker_registry }}/{{ docker_namespace }}/nova:{{ " + d.ReleaseVariable + " }}"
 	cmd := exec.Command(ansible, "all", "-i", hosts, "-e", "@"+vars, "-m", "debug",
 		"-a", "msg={{ inventory_hostname }}="+image)
 	cmd.Dir = dir

@@ -14,17 +14,17 @@ import (
 type Concern string
 
 const (
-	// Overrides: the file is read after the drop-in and has another value, so
-	// that the drop-in has no effect.
+	// Overrides is said of a file that is read after the drop-in and has another
+	// value, so that the drop-in has no effect.
 	Overrides Concern = "overrides"
-	// Replaced: the drop-in takes the place of what the operator has written.
+	// Replaced is what the operator has written and the drop-in overrides.
 	Replaced Concern = "replaced"
-	// Differs: a variable that the drop-in does not set says that this Kolla is
-	// of another release than the set.
+	// Differs is a variable that the drop-in does not set, and that says that
+	// this Kolla is of another release than the set.
 	Differs Concern = "differs"
-	// Lacking: a service is told to use an image or a tag that the set lacks.
+	// Lacking is a service's own image or tag that the set does not have.
 	Lacking Concern = "lacking"
-	// Unread: what the file sets is not known.
+	// Unread is a file of which it is not known what it sets.
 	Unread Concern = "unread"
 )
 
