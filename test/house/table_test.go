@@ -95,6 +95,8 @@ var table = []row{
 		"the lab has hosts and networks; what runs in it comes from the tests"},
 	{"test/e2e", tests, []string{everything, "test/lab"},
 		"the whole product, run in the lab"},
+	{"test/bench", tests, []string{everything, "test/lab"},
+		"the whole product, measured in the lab"},
 	{"test/house", tests, nil,
 		"the rules read the code and do not run it"},
 }
