@@ -1,0 +1,86 @@
+package imageset
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/imageset/sample"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+)
+
+func BenchmarkImport(b *testing.B) {
+	bundle := bundleOf(b, sample.Options{Count: 8, LayerSize: 16 << 20})
+	st := newStore(b)
+	b.SetBytes(int64(len(bundle)))
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		emptyStore(b, st)
+		b.StartTimer()
+		if _, err := ImportStream(context.Background(), bytes.NewReader(bundle), st, ImportOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSink writes, and makes last, what BenchmarkPackReader reads.
+func BenchmarkSink(b *testing.B) {
+	st, pack := benchPack(b)
+	raw, err := io.ReadAll(pack.Reader(st))
+	if err != nil {
+		b.Fatal(err)
+	}
+	to := newStore(b)
+	b.SetBytes(pack.Size())
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		emptyStore(b, to)
+		b.StartTimer()
+		sink := NewSink(pack, to, nil)
+		if _, err := io.Copy(sink, bytes.NewReader(raw)); err != nil {
+			b.Fatal(err)
+		}
+		if err := sink.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkPackReader(b *testing.B) {
+	st, pack := benchPack(b)
+	b.SetBytes(pack.Size())
+	b.ReportAllocs()
+	buf := make([]byte, 1<<20)
+	for b.Loop() {
+		r := pack.Reader(st)
+		if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, r, buf); err != nil {
+			b.Fatal(err)
+		}
+		r.Close()
+	}
+}
+
+// emptyStore gives the pages of the last round back: memory that a virtual
+// machine has never touched is slow, and not what is measured.
+func emptyStore(b *testing.B, st *store.Store) {
+	b.Helper()
+	if err := os.RemoveAll(filepath.Join(st.Dir(), store.RegistryRoot)); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func benchPack(b *testing.B) (*store.Store, Pack) {
+	b.Helper()
+	st := newStore(b)
+	set := mustImport(b, st, bundleOf(b, sample.Options{Count: 8, LayerSize: 16 << 20}))
+	pack, err := NewPack(set.Blobs)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return st, pack
+}
