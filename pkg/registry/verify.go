@@ -194,13 +194,13 @@ func wantSource(got, want string) error {
 
 // each calls f for all items, so many at a time. f's error ends it.
 func each[T any](ctx context.Context, workers int, items []T, f func(context.Context, T) error) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(workers)
 	for _, item := range items {
-		if ctx.Err() != nil {
+		if inner.Err() != nil {
 			break
 		}
-		g.Go(func() error { return f(ctx, item) })
+		g.Go(func() error { return f(inner, item) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
