@@ -73,6 +73,9 @@ func TestR2Sudo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if said := s.Stderr(); said != "" {
+				t.Errorf("stderr is %q", said)
+			}
 			remotetest.Converse(t, s) // which would show a password that was left over
 		})
 	}
@@ -86,11 +89,11 @@ func TestR2SudoWithItsOwnPrompt(t *testing.T) {
 	wantReason(t, err, remote.ReasonSudo, "One-time code:")
 }
 
-func TestR2NoSudo(t *testing.T) {
+func TestR2SudoRefuses(t *testing.T) {
 	n := newUser(t, "asks")
 	n.install(t, "sudo", "echo sudo: you must have a tty to run sudo >&2; exit 1")
 	_, _, err := n.bootstrap(t, become(t, "Marker-1"))
-	wantReason(t, err, remote.ReasonSudo, "you must have a tty")
+	wantReason(t, err, remote.ReasonSudo, "sudo: sudo: you must have a tty")
 }
 
 // Root does not ask sudo, which may not be there.

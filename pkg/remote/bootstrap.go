@@ -27,6 +27,7 @@ func Bootstrap(ctx context.Context, h Host, o Options) (*Session, Facts, error) 
 		return nil, Facts{}, withHost(h, err, ReasonConfig)
 	}
 	b.dog = newWatchdog(ctx, b.session, o.Patience)
+	b.session.stderr.hide(b.marks.prompt())
 	b.marks.r.Reset(b.session.Stdout)
 	b.marks.heard = b.dog.heard
 	err = b.run()

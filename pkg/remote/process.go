@@ -25,8 +25,9 @@ type Process struct {
 	// signal), stderr the end of its standard error. Not asked about success.
 	Judge func(status int, stderr string) error
 
-	Stderr io.Writer // gets a copy of standard error; may be nil
-	Ended  func()    // called once, after the process has ended; may be nil
+	Stderr  io.Writer     // gets a copy of standard error; may be nil
+	Started func(pid int) // called once, when the process runs; may be nil
+	Ended   func()        // called once, after Started and the process's end; may be nil
 }
 
 // StartProcess runs p as a Session. The process leads a session and a process
@@ -45,6 +46,9 @@ func StartProcess(p Process) (*Session, error) {
 	stdin, stdout, err := r.start()
 	if err != nil {
 		return nil, err
+	}
+	if p.Started != nil {
+		p.Started(p.Cmd.Process.Pid)
 	}
 	go r.wait(p, tail)
 	return NewSession(SessionConfig{

@@ -14,9 +14,10 @@ const tailBytes = 8 << 10
 // A Tail is an io.Writer that keeps the end of what is written to it and can
 // tell when a text goes by. It is safe for concurrent use.
 type Tail struct {
-	mu    sync.Mutex
-	buf   []byte // len(buf) <= 2*tailBytes
-	watch []*watch
+	mu     sync.Mutex
+	buf    []byte // len(buf) <= 2*tailBytes
+	watch  []*watch
+	hidden string
 }
 
 // A watch waits until a text has gone by some times.
@@ -88,11 +89,21 @@ func (t *Tail) Expect(text string, times int) <-chan struct{} {
 	return w.seen
 }
 
+// hide leaves text out of what String returns.
+func (t *Tail) hide(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hidden = text
+}
+
 // String returns what is kept, without control characters (a host must not
 // drive the operator's terminal), in lines without blanks at their ends.
 func (t *Tail) String() string {
 	t.mu.Lock()
 	raw := string(t.buf)
+	if t.hidden != "" {
+		raw = strings.ReplaceAll(raw, t.hidden, "")
+	}
 	t.mu.Unlock()
 	return Sanitize(raw)
 }

@@ -25,7 +25,6 @@ var ErrNoPassword = errors.New("ssh: no password for this prompt")
 // that comes back to out. On an error it writes nothing, and the program must
 // exit with a status other than 0.
 func Askpass(socket string, args []string, out io.Writer) error {
-	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // no core file with a password; not essential
 	if len(args) != 1 || os.Getenv("SSH_ASKPASS_PROMPT") != "" {
 		return ErrNoPassword // a confirmation or a notice, not a question for a password
 	}
@@ -55,5 +54,9 @@ func fetchPassword(socket, prompt string) ([]byte, error) {
 	if err := conn.CloseWrite(); err != nil {
 		return nil, err
 	}
-	return io.ReadAll(io.LimitReader(conn, secretBytes))
+	password, err := io.ReadAll(io.LimitReader(conn, secretBytes))
+	// No core file with the password, if that can be had. Not before: the desk
+	// could not look at an undumpable process where /proc is mounted hidepid.
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	return password, err
 }

@@ -1,11 +1,14 @@
 package ssh
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -34,18 +37,18 @@ func (a account) asksFor(prompt string) bool {
 		strings.EqualFold(prompt, "("+who+") Password:")
 }
 
-// A desk hands a password to ssh's helper, once. It listens on a socket that
-// only this user can reach, in a directory of its own.
+// A desk hands a password to the helper of one ssh, once. It listens on a
+// socket that only this user can reach, in a directory of its own.
 type desk struct {
 	who    account
 	dir    string
 	socket string // path
 	ln     *net.UnixListener
+	client chan int // the process id of the ssh to serve; closed by close
 	served sync.WaitGroup
 	once   sync.Once
 
-	mu       sync.Mutex
-	password remote.Secret // empty once it was handed out
+	password remote.Secret // serve's; empty once it was handed out
 }
 
 func openDesk(who account, password remote.Secret) (*desk, error) {
@@ -53,7 +56,10 @@ func openDesk(who account, password remote.Secret) (*desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &desk{who: who, dir: dir, socket: filepath.Join(dir, "askpass"), password: password}
+	d := &desk{
+		who: who, dir: dir, socket: filepath.Join(dir, "askpass"),
+		client: make(chan int, 1), password: password,
+	}
 	d.ln, err = net.ListenUnix("unix", &net.UnixAddr{Name: d.socket, Net: "unix"})
 	if err == nil {
 		err = os.Chmod(d.socket, 0o600)
@@ -75,36 +81,45 @@ func privateDir() (string, error) {
 	return os.MkdirTemp(base, "daisy-mcast-")
 }
 
+// open lets the helpers of the ssh with process id pid come. It is called at
+// most once, and not after close.
+func (d *desk) open(pid int) { d.client <- pid }
+
 // serve answers one helper after the other until close.
 func (d *desk) serve() {
-	for {
+	pid, isOpen := <-d.client
+	for isOpen {
 		conn, err := d.ln.AcceptUnix()
 		if err != nil {
 			return
 		}
-		_ = d.answer(conn) // the helper tells ssh that it got nothing
+		_ = d.answer(conn, pid) // the helper tells ssh that it got nothing
 		_ = conn.Close()
 	}
 }
 
 var errRefused = errors.New("refused")
 
-func (d *desk) answer(conn *net.UnixConn) error {
+// answer hands the password out if the target's own ssh asks for it. A jump
+// host's ssh does not: it is another process, though its prompt may look the
+// same (the same address with another port, say).
+func (d *desk) answer(conn *net.UnixConn, client int) error {
 	if err := conn.SetDeadline(time.Now().Add(helperTimeout)); err != nil {
 		return err
-	}
-	uid, err := peerUID(conn)
-	if err != nil || uid != os.Geteuid() {
-		return errors.Join(errRefused, err)
 	}
 	prompt, err := io.ReadAll(io.LimitReader(conn, promptBytes))
 	if err != nil || !d.who.asksFor(string(prompt)) {
 		return errors.Join(errRefused, err)
 	}
-	d.mu.Lock()
+	peer, err := peerOf(conn)
+	if err != nil || int(peer.Uid) != os.Geteuid() {
+		return errors.Join(errRefused, err)
+	}
+	if parent, err := parentOf(int(peer.Pid)); err != nil || parent != client {
+		return errors.Join(errRefused, err)
+	}
 	password := d.password
 	d.password = remote.Secret{}
-	d.mu.Unlock()
 	_, err = io.WriteString(conn, password.Reveal())
 	return err
 }
@@ -112,6 +127,7 @@ func (d *desk) answer(conn *net.UnixConn) error {
 // close ends the desk; it may be called often.
 func (d *desk) close() {
 	d.once.Do(func() {
+		close(d.client)
 		if d.ln != nil {
 			_ = d.ln.Close()
 		}
@@ -120,19 +136,30 @@ func (d *desk) close() {
 	})
 }
 
-// peerUID returns the user who has opened the other end.
-func peerUID(conn *net.UnixConn) (int, error) {
+// peerOf returns the process that has opened the other end.
+func peerOf(conn *net.UnixConn) (*unix.Ucred, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	var cred *unix.Ucred
 	var optErr error
 	err = raw.Control(func(fd uintptr) {
 		cred, optErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
-	if err = errors.Join(err, optErr); err != nil {
+	return cred, errors.Join(err, optErr)
+}
+
+// parentOf returns the parent of a process.
+func parentOf(pid int) (int, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
 		return 0, err
 	}
-	return int(cred.Uid), nil
+	// "PID (NAME) STATE PARENT ...", and the name may be anything.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("the status of process %d has no parent", pid)
+	}
+	return strconv.Atoi(fields[1])
 }

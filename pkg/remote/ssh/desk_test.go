@@ -55,6 +55,7 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.close)
+	d.open(os.Getppid()) // the tests ask for themselves
 	return d
 }
 
@@ -109,12 +110,27 @@ func TestDeskIsPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if uid, err := peerUID(conn); err != nil || uid != os.Geteuid() {
-		t.Errorf("got user %d and %v, want our own", uid, err)
+	if peer, err := peerOf(conn); err != nil || int(peer.Uid) != os.Geteuid() || int(peer.Pid) != os.Getpid() {
+		t.Errorf("got %+v and %v, want ourselves", peer, err)
 	}
 	d.close()
 	if _, err := os.Stat(d.dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want the directory gone", err)
+	}
+}
+
+// The prompt of another ssh may look the same: a jump host's, for one.
+func TestDeskServesOneSSH(t *testing.T) {
+	d, err := openDesk(account{"root", "node-1"}, remote.NewSecret("Marker-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	d.open(os.Getpid()) // but the test is a child of another
+	var out bytes.Buffer
+	err = Askpass(d.socket, []string{"root@node-1's password: "}, &out)
+	if !errors.Is(err, ErrNoPassword) || out.Len() > 0 {
+		t.Errorf("got %q and %v", out.String(), err)
 	}
 }
 

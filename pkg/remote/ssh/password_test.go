@@ -2,6 +2,7 @@ package ssh_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,31 +17,48 @@ import (
 // root's can check no password, so it is refused here; the lab has the rest.
 func TestPasswordIsSentToTheTarget(t *testing.T) {
 	s := newServer(t, serverConfig{passwords: true})
-	record := filepath.Join(s.dir, "prompts")
-	helper := s.write(t, "helper", "#!/bin/sh\necho \"$1\" >>"+record+"\n"+
-		os.Args[0]+` "$1" >`+filepath.Join(s.dir, "answer")+" && cat "+filepath.Join(s.dir, "answer")+"\n")
-	if err := os.Chmod(helper, 0o700); err != nil {
-		t.Fatal(err)
+	t.Setenv(recordEnv, filepath.Join(s.dir, "record"))
+	wantReason(t, s.passwordConfig(t), remote.ReasonAuth)
+	if got, want := s.read(t, "record"), `["root@127.0.0.1's password: "] "Marker-1\n"`+"\n"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
-	c := s.config()
-	c.Identity = s.newKey(t, "stranger")
-	c.User, c.Password, c.AskpassProgram = "root", remote.NewSecret("Marker-1"), helper
+}
+
+// A jump host gets nothing, though it has the target's name.
+func TestPasswordIsNotForJumpHosts(t *testing.T) {
+	s, jump := newServer(t, serverConfig{passwords: true}), newServer(t, serverConfig{passwords: true})
+	s.write(t, "known_hosts", s.read(t, "known_hosts")+jump.read(t, "known_hosts"))
+	t.Setenv(recordEnv, filepath.Join(s.dir, "record"))
+	c := s.passwordConfig(t)
+	c.Options = []string{fmt.Sprintf("ProxyJump=root@127.0.0.1:%d", jump.port)}
 	wantReason(t, c, remote.ReasonAuth)
-	if got := s.read(t, "prompts"); got != "root@127.0.0.1's password: \n" {
-		t.Errorf("ssh asked %q", got)
-	}
-	if got := s.read(t, "answer"); got != "Marker-1\n" {
-		t.Errorf("the helper gave %q", got)
+	if got := s.read(t, "record"); !strings.HasPrefix(got, `["root@127.0.0.1's password: "] ""`) || strings.Contains(got, "Marker") {
+		t.Errorf("got %s", got)
 	}
 }
 
 // The passphrase of a key is asked for first, and not answered.
 func TestPasswordIsNoPassphrase(t *testing.T) {
-	s := newServer(t, serverConfig{})
-	c := s.config()
+	s := newServer(t, serverConfig{passwords: true})
+	t.Setenv(recordEnv, filepath.Join(s.dir, "record"))
+	c := s.passwordConfig(t)
 	c.Identity = s.newLockedKey(t, "locked")
-	c.Password = remote.NewSecret("Marker-1")
+	s.write(t, "authorized_keys", s.read(t, "locked.pub"))
 	wantReason(t, c, remote.ReasonAuth)
+	passphrase, password, _ := strings.Cut(s.read(t, "record"), "\n")
+	if !strings.HasPrefix(passphrase, `["Enter passphrase`) || !strings.HasSuffix(passphrase, ` ""`) ||
+		!strings.Contains(password, "Marker-1") {
+		t.Errorf("got %s and %s", passphrase, password)
+	}
+}
+
+// passwordConfig reaches the server by password only.
+func (s *server) passwordConfig(t *testing.T) ssh.Config {
+	t.Helper()
+	c := s.config()
+	c.Identity = s.newKey(t, "stranger")
+	c.User, c.Password = "root", remote.NewSecret("Marker-1")
+	return c
 }
 
 // fakeSSH stands for an ssh that has asked for the password and is connected:

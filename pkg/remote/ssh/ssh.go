@@ -79,7 +79,7 @@ func (h *Host) start(ctx context.Context, command string) (*remote.Session, erro
 		return nil, fmt.Errorf("opening the socket for the password: %w", err)
 	}
 	cmd.Env = c.environ(desk.socket)
-	process.Ended = desk.close
+	process.Started, process.Ended = desk.open, desk.close
 	s, err := startSSH(process)
 	if err != nil {
 		desk.close()
