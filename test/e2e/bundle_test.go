@@ -143,3 +143,9 @@ func (b bundle) note(t *testing.T, name string, r io.Reader) {
 		b.tags[repository+":"+part[n-3]] = strings.TrimSpace(string(link))
 	}
 }
+
+// split takes "repository:tag" apart.
+func split(ref string) (repository, tag string) {
+	repository, tag, _ = strings.Cut(ref, ":")
+	return repository, tag
+}

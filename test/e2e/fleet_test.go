@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/test/lab"
 )
@@ -140,13 +141,32 @@ func strays(h *lab.Host) []string {
 	return all
 }
 
+// endPatience is how long agents may take to end after their session has.
+const endPatience = 10 * time.Second
+
 // wantNoStrays fails the test when the program left a process behind on a
 // target, or a half-received blob, or an ssh on the deploy server (I6).
 func (f *fleet) wantNoStrays(hosts ...*lab.Host) {
 	f.t.Helper()
-	for _, h := range hosts {
-		if left := strays(h); len(left) > 0 {
-			f.t.Errorf("left behind on %s: %q", h.Name(), left)
+	deadline := time.Now().Add(endPatience)
+	for {
+		left := f.leftBehind(hosts)
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			f.t.Errorf("left behind:\n%s", strings.Join(left, "\n"))
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func (f *fleet) leftBehind(hosts []*lab.Host) []string {
+	var left []string
+	for _, h := range append(slices.Clone(hosts), f.deploy) {
+		for _, line := range strays(h) {
+			left = append(left, h.Name()+": process "+line)
 		}
 		files, err := h.Walk("/var/lib")
 		if err != nil {
@@ -154,14 +174,14 @@ func (f *fleet) wantNoStrays(hosts ...*lab.Host) {
 		}
 		for path := range files {
 			if strings.Contains(path, "/staging/") {
-				f.t.Errorf("left behind on %s: %s", h.Name(), path)
+				left = append(left, h.Name()+": "+path)
 			}
 		}
 	}
-	if left := f.deploy.FindProcesses("ssh", "BatchMode"); len(left) > 0 {
-		f.t.Errorf("left behind on the deploy server: %v", left)
+	for _, p := range f.deploy.Processes() {
+		if p.Name == "ssh" {
+			left = append(left, "deploy: "+strings.Join(p.Args, " "))
+		}
 	}
-	if left := strays(f.deploy); len(left) > 0 {
-		f.t.Errorf("left behind on the deploy server: %q", left)
-	}
+	return left
 }

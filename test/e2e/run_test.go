@@ -29,9 +29,11 @@ const (
 
 // A report is what --report writes, as far as the tests read it.
 type report struct {
-	SchemaVersion int          `json:"schema_version"`
-	ExitCode      int          `json:"exit_code"`
-	Hosts         []reportHost `json:"hosts"`
+	Schema    int          `json:"schema"`
+	PackBytes int64        `json:"pack_bytes"`
+	SentBytes int64        `json:"sent_bytes"`
+	Hosts     []reportHost `json:"hosts"`
+	Warnings  []string     `json:"warnings"`
 }
 
 type reportHost struct {
@@ -40,9 +42,9 @@ type reportHost struct {
 	Outcome  string `json:"outcome"`
 	Reason   string `json:"reason"`
 	Detail   string `json:"detail"`
-	Received int64  `json:"bytes_received"`
-	Lost     int64  `json:"lost"`
-	Repaired int64  `json:"repaired"`
+	Received int64  `json:"received_bytes"`
+	Lost     int64  `json:"lost_packets"`
+	Repaired int64  `json:"repaired_packets"`
 }
 
 // why is all that the report says about what went wrong.
@@ -102,6 +104,9 @@ func (f *fleet) finish(p *lab.Process) run {
 	r.raw = string(data)
 	if err := json.Unmarshal(data, &r.report); err != nil {
 		f.t.Fatalf("the report is not JSON: %v\n%s", err, data)
+	}
+	if r.report.Schema == 0 {
+		f.t.Errorf("the report has no schema version:\n%s", data)
 	}
 	r.wantHonestCode()
 	return r

@@ -2,10 +2,12 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -35,32 +37,79 @@ func (h *Host) HTTP() *http.Client {
 	}}
 }
 
+// Sent is how many bytes have left the host by its first interface.
+func (h *Host) Sent() (int64, error) { return h.counter("tx_bytes") }
+
 // Received is how many bytes have arrived at the host's first interface.
-func (h *Host) Received() (int64, error) {
+func (h *Host) Received() (int64, error) { return h.counter("rx_bytes") }
+
+// counter reads one of the kernel's statistics of the host's first interface.
+func (h *Host) counter(name string) (int64, error) {
 	var n int64
 	err := h.Within(func() error {
-		path := filepath.Join("/sys/class/net", h.Device(), "statistics/rx_bytes")
-		data, err := os.ReadFile(path)
+		data, err := os.ReadFile(filepath.Join("/sys/class/net", h.Device(), "statistics", name))
 		n = number64(strings.TrimSpace(string(data)))
 		return err
 	})
 	return n, err
 }
 
-// AwaitReceived waits until the host has received so many bytes more than at
-// the call.
-func (h *Host) AwaitReceived(ctx context.Context, bytes int64) error {
-	start, err := h.Received()
+// AwaitMulticast waits until so many bytes of UDP have arrived in the host's
+// sockets, counted from the call.
+func (h *Host) AwaitMulticast(ctx context.Context, bytes int64) error {
+	start, err := h.multicastBytes()
 	for err == nil {
 		var now int64
-		if now, err = h.Received(); now-start >= bytes {
-			return nil
+		if now, err = h.multicastBytes(); now-start >= bytes {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(10 * time.Millisecond):
+			return fmt.Errorf("waiting for multicast on %s: %w", h.Name(), ctx.Err())
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
 	return err
+}
+
+// multicastBytes is InMcastOctets of /proc/net/netstat.
+func (h *Host) multicastBytes() (int64, error) {
+	var n int64
+	err := h.Within(func() error {
+		data, err := os.ReadFile("/proc/1/net/netstat")
+		if err != nil {
+			return err
+		}
+		var names []string
+		for line := range strings.Lines(string(data)) {
+			rest, ok := strings.CutPrefix(line, "IpExt:")
+			switch {
+			case !ok:
+			case names == nil:
+				names = strings.Fields(rest)
+			default:
+				if i := slices.Index(names, "InMcastOctets"); i >= 0 {
+					n = number64(strings.Fields(rest)[i])
+				}
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
+// AwaitListener waits until a TCP address takes connections from within the
+// host.
+func (h *Host) AwaitListener(ctx context.Context, address string) error {
+	for {
+		conn, err := h.Dial("tcp", address)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s on %s: %w", address, h.Name(), err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }

@@ -194,7 +194,10 @@ func (h *Host) startServices(ctx context.Context) error {
 	if err := h.StartSSH(ctx); err != nil {
 		return err
 	}
-	return h.StartEngine(ctx)
+	if err := h.StartEngine(ctx); err != nil {
+		return err
+	}
+	return h.startUnits(ctx)
 }
 
 // end kills the host's first process, and with it all others.

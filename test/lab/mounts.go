@@ -147,10 +147,11 @@ func fillDirs() error {
 	if err := os.Symlink("/run", "/var/run"); err != nil {
 		return err
 	}
-	for _, path := range []string{"/etc/docker", "/etc/kolla", "/etc/daisy", "/usr/local/bin/daisy-mcast"} {
+	for _, path := range []string{"/etc/docker", "/etc/kolla", "/etc/daisy", "/etc/systemd/system",
+		"/usr/local/bin/daisy-mcast"} {
 		if err := os.RemoveAll(path); err != nil {
 			return err
 		}
 	}
-	return nil
+	return os.Mkdir("/etc/systemd/system", 0o755)
 }

@@ -1,0 +1,99 @@
+package e2e
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/daisy-mcast/daisy-mcast/test/lab"
+)
+
+// TestFault5Interrupted presses Ctrl-C while the hosts receive: no process
+// stays on any host, no half set is served, and the next run completes it.
+func TestFault5Interrupted(t *testing.T) {
+	t.Parallel()
+	for name, interrupt := range map[string]func(*lab.Process) error{
+		"CtrlC":   func(p *lab.Process) error { return p.SignalGroup(unix.SIGINT) },
+		"SIGTERM": func(p *lab.Process) error { return p.Signal(unix.SIGTERM) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, fleetConfig{Targets: 2})
+			b := bigBundle(t)
+			path := f.put(b)
+			f.must(f.deploy.LimitRate("60mbit"))
+			p := f.start(path)
+			f.awaitTransfer("h2")
+			f.must(interrupt(p))
+			r := f.finish(p)
+			r.wantCode(exitInterrupted)
+			f.wantNoStrays(f.targets...)
+			f.wantWholeSetOrNone(b)
+
+			r = f.distribute(path)
+			r.wantCode(exitLocal)
+			f.wantLocal(r, b, f.targets...)
+		})
+	}
+}
+
+// TestFault2ServerKilled kills the program where it cannot say goodbye.
+func TestFault2ServerKilled(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, fleetConfig{Targets: 2})
+	b := bigBundle(t)
+	path := f.put(b)
+	f.must(f.deploy.LimitRate("60mbit"))
+	p := f.start(path)
+	f.awaitTransfer("h2")
+	f.must(p.Signal(unix.SIGKILL))
+	p.Wait()
+	f.wantNoStrays(f.targets...)
+	f.wantWholeSetOrNone(b)
+
+	r := f.distribute(path)
+	r.wantCode(exitLocal)
+	f.wantLocal(r, b, f.targets...)
+}
+
+// TestFault73OldSetStaysUntilTheNewOneIsWhole interrupts an update: what was
+// served before is served still.
+func TestFault73OldSetStaysUntilTheNewOneIsWhole(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, fleetConfig{Targets: 2})
+	old := smallBundle(t)
+	f.distribute(f.put(old)).wantCode(exitLocal)
+	path := f.put(bigBundle(t))
+	f.must(f.deploy.LimitRate("60mbit"))
+	p := f.start(path)
+	f.awaitTransfer("h2")
+	for _, h := range f.targets {
+		f.wantServed(h, old, "store")
+	}
+	f.must(p.SignalGroup(unix.SIGINT))
+	f.finish(p).wantCode(exitInterrupted)
+	for _, h := range f.targets {
+		f.wantServed(h, old, "store")
+	}
+	f.wantNoStrays(f.targets...)
+}
+
+// wantWholeSetOrNone checks that no host answers for a tag of the bundle, or
+// else with all that belongs to it.
+func (f *fleet) wantWholeSetOrNone(b bundle) {
+	f.t.Helper()
+	for _, h := range f.targets {
+		resp, _, err := get(h, "/v2/_catalog")
+		if err != nil {
+			continue // nothing answers
+		}
+		for ref := range b.tags {
+			repository, tag := split(ref)
+			resp, _, err = get(h, "/v2/"+repository+"/manifests/"+tag)
+			if err == nil && resp.StatusCode == 200 {
+				f.wantServed(h, b, "")
+				break
+			}
+		}
+	}
+}
