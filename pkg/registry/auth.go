@@ -75,18 +75,10 @@ func (a *authorizer) useBasic() bool {
 
 // getToken fetches a token that may pull from repo.
 func (a *authorizer) getToken(ctx context.Context, params map[string]string, repo string) (bool, error) {
-	target, err := url.Parse(params["realm"])
-	if err != nil || target.Host == "" || target.Scheme != a.base.Scheme {
-		return false, errors.New("the registry names no usable token service")
+	target, err := a.tokenURL(params, repo)
+	if err != nil {
+		return false, err
 	}
-	q := target.Query()
-	if s := params["service"]; s != "" {
-		q.Set("service", s)
-	}
-	if repo != "" {
-		q.Set("scope", "repository:"+repo+":pull")
-	}
-	target.RawQuery = q.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return false, fmt.Errorf("asking for a token: %w", err)
@@ -110,6 +102,24 @@ func (a *authorizer) getToken(ctx context.Context, params map[string]string, rep
 		return false, fmt.Errorf("reading a token: %w", err)
 	}
 	return a.keep(repo, cmp.Or(answer.Token, answer.AccessToken)), nil
+}
+
+// tokenURL returns where a token for repo is to be had. A service that is asked
+// without TLS by a registry with TLS would show the password to everybody.
+func (a *authorizer) tokenURL(params map[string]string, repo string) (*url.URL, error) {
+	target, err := url.Parse(params["realm"])
+	if err != nil || target.Host == "" || target.Scheme != a.base.Scheme {
+		return nil, errors.New("the registry names no usable token service")
+	}
+	q := target.Query()
+	if s := params["service"]; s != "" {
+		q.Set("service", s)
+	}
+	if repo != "" {
+		q.Set("scope", "repository:"+repo+":pull")
+	}
+	target.RawQuery = q.Encode()
+	return target, nil
 }
 
 // keep stores the token and reports whether there is one.

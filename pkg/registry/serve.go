@@ -120,6 +120,10 @@ func listen(ctx context.Context, cfg ServeConfig) (all []net.Listener, err error
 			}
 		}
 	}()
+	conf, err := tlsConfig(cfg)
+	if err != nil {
+		return nil, err
+	}
 	plain := cfg.Listen
 	if len(plain) == 0 && len(cfg.TLSListen) == 0 {
 		plain = []string{DefaultListen}
@@ -131,18 +135,6 @@ func listen(ctx context.Context, cfg ServeConfig) (all []net.Listener, err error
 		}
 		all = append(all, l)
 	}
-	if len(cfg.TLSListen) == 0 {
-		return all, nil
-	}
-	pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
-	if err != nil {
-		return all, fmt.Errorf("loading the registry's certificate: %w", err)
-	}
-	conf := &tls.Config{
-		Certificates: []tls.Certificate{pair},
-		MinVersion:   tls.VersionTLS12, // dockerd 1.12 has no 1.3
-		NextProtos:   []string{"http/1.1"},
-	}
 	for _, address := range cfg.TLSListen {
 		l, err := listenOn(ctx, address, false)
 		if err != nil {
@@ -151,6 +143,22 @@ func listen(ctx context.Context, cfg ServeConfig) (all []net.Listener, err error
 		all = append(all, tls.NewListener(l, conf))
 	}
 	return all, nil
+}
+
+// tlsConfig returns what TLSListen speaks, or nil when there is none.
+func tlsConfig(cfg ServeConfig) (*tls.Config, error) {
+	if len(cfg.TLSListen) == 0 {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("loading the registry's certificate: %w", err)
+	}
+	return &tls.Config{
+		Certificates: []tls.Certificate{pair},
+		MinVersion:   tls.VersionTLS12, // dockerd 1.12 has no 1.3
+		NextProtos:   []string{"http/1.1"},
+	}, nil
 }
 
 // listenOn opens one address. A name is refused: what it resolves to may change.

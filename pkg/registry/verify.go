@@ -115,47 +115,56 @@ const (
 
 // parts is what one image needs, as far as its set lists it.
 type parts struct {
-	digests map[store.Digest]partKind
-	size    int64  // bytes of all of it
-	sources []bool // of each manifest that was read: whether it came from upstream
+	digests      map[store.Digest]partKind
+	size         int64 // bytes of all of it
+	fromUpstream bool  // whether a manifest came from there
 }
 
-// parts reads img's manifests: the one its tag names, and those of an index
-// that are in the set - a set for one architecture keeps the index whole but
-// need not have the others' images. Unless source is "", all must come from there.
+// A walk reads the manifests of one image: the one that its tag names, and those
+// of an index that are in the set - a set for one architecture keeps the index
+// whole but need not have the others' images.
+type walk struct {
+	target
+	set    *store.Set
+	image  store.Image
+	source string // where all must come from; "" is anywhere
+	parts  parts
+}
+
+// parts returns what img needs, as far as it could be found out.
 func (t target) parts(ctx context.Context, set *store.Set, img store.Image, source string) (parts, error) {
-	p := parts{digests: make(map[store.Digest]partKind)}
-	err := t.addManifest(ctx, &p, set, img, img.Tag, img.Manifest, source, 0)
-	return p, err
+	w := walk{target: t, set: set, image: img, source: source,
+		parts: parts{digests: make(map[store.Digest]partKind)}}
+	err := w.visit(ctx, img.Tag, img.Manifest, 0)
+	return w.parts, err
 }
 
-func (t target) addManifest(ctx context.Context, p *parts, set *store.Set, img store.Image, ref string, d store.Digest, source string, depth int) error {
-	b, ok := set.Has(d)
+// visit reads manifest d, which ref, a tag or d itself, names.
+func (w *walk) visit(ctx context.Context, ref string, d store.Digest, depth int) error {
+	b, ok := w.set.Has(d)
 	if !ok {
 		return fmt.Errorf("manifest %s: %w", d, errNotInSet)
 	}
-	m, came, err := t.manifest(ctx, img.Repository, ref, d)
+	m, came, err := w.manifest(ctx, w.image.Repository, ref, d)
+	if err == nil && w.source != "" {
+		err = wantSource(came, w.source)
+	}
 	if err != nil {
 		return err
 	}
-	if source != "" {
-		if err := wantSource(came, source); err != nil {
-			return err
-		}
-	}
-	p.add(b, partManifest)
-	p.sources = append(p.sources, came == SourceUpstream)
+	w.parts.add(b, partManifest)
+	w.parts.fromUpstream = w.parts.fromUpstream || came == SourceUpstream
 	if !m.IsIndex() {
-		return p.addBlobs(set, m)
+		return w.parts.addBlobs(w.set, m)
 	}
 	if depth == maxDepth {
-		return fmt.Errorf("manifest %s: indexes within indexes within indexes", d)
+		return fmt.Errorf("manifest %s: more than %d indexes in each other", d, maxDepth)
 	}
 	for _, child := range m.Manifests {
-		if _, ok := set.Has(child.Digest); !ok {
+		if _, ok := w.set.Has(child.Digest); !ok {
 			continue
 		}
-		if err := t.addManifest(ctx, p, set, img, string(child.Digest), child.Digest, source, depth+1); err != nil {
+		if err := w.visit(ctx, string(child.Digest), child.Digest, depth+1); err != nil {
 			return err
 		}
 	}

@@ -71,7 +71,7 @@ func (t target) examine(ctx context.Context, set *store.Set, img store.Image) (c
 	if err != nil {
 		return candidate{}, bad(img, "", err)
 	}
-	c := candidate{image: img, parts: p, lacks: slices.Contains(p.sources, true)}
+	c := candidate{image: img, parts: p, lacks: p.fromUpstream}
 	for d, kind := range p.digests {
 		if c.lacks {
 			break
@@ -97,7 +97,7 @@ func (t target) deliver(ctx context.Context, set *store.Set, c candidate) error 
 		return bad(c.image, "", err)
 	}
 	var through atomic.Bool
-	through.Store(slices.Contains(p.sources, true))
+	through.Store(p.fromUpstream)
 	var blobs []store.Blob
 	for d, kind := range p.digests {
 		if b, _ := set.Has(d); kind == partBlob {
