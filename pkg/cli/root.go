@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
 )
 
 // streams are the standard streams of the process, or a test's.
@@ -25,6 +27,10 @@ type streams struct {
 // Main runs the program with args (without the program's name) and returns its
 // exit code. SIGINT and SIGTERM cancel what runs.
 func Main(args []string, in io.Reader, out, errw io.Writer) int {
+	if code, isHelper := askpass(args, out, errw); isHelper {
+		return code
+	}
+	defer progress.HoldBrokenPipe()()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	std := &streams{In: in, Out: out, Err: errw}
@@ -58,6 +64,11 @@ func newRootCommand(std *streams) *cobra.Command {
 // commands is the list of what daisy-mcast can do, in the order of its help.
 func commands(std *streams) []*cobra.Command {
 	return []*cobra.Command{
+		newDistributeCommand(std),
+		newDemoCommand(std),
+		newAgentCommand(std),
+		newTargetsCommand(std),
+		newInventoryCommand(std),
 		newServerCommand(std),
 		newClientCommand(std),
 	}

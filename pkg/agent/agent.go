@@ -1,0 +1,146 @@
+// Package agent is the main job's half on a host. The deploy server starts it
+// over SSH and calls it over standard input and output (pkg/control); each call
+// is one file here, named as in pkg/agent/message. One of the agents is the
+// sender's: it holds the central registry and the sending end of the carrier.
+//
+// An agent lives as long as its session. What it has put in place before - a
+// registry that runs, a set that was switched to - stays; a registry that it
+// started for a set that was never switched to is taken away again.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/control"
+	"github.com/daisy-mcast/daisy-mcast/pkg/launch"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+)
+
+// cleanUpTime bounds what an agent does after its session has ended.
+const cleanUpTime = 20 * time.Second
+
+// Run answers the deploy server's calls until in ends or ctx is done.
+func Run(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger) error {
+	a := &agent{log: log, sets: make(map[string]*store.Set)}
+	a.server = control.NewServer(out, a.handlers())
+	err := a.server.Serve(ctx, in)
+	return errors.Join(err, a.cleanUp(context.WithoutCancel(ctx)))
+}
+
+// agent is the state of one session. The calls of a run come one after the
+// other, but a late answer may overlap the next call: mu guards the fields.
+type agent struct {
+	server *control.Server
+	log    *slog.Logger
+
+	mu        sync.Mutex
+	setup     message.Setup
+	identity  string // of the registry on this host, see ensureIdentity
+	store     *store.Store
+	sets      map[string]*store.Set
+	listener  net.Listener // the carrier's; on the sender, between listen and send
+	started   *launch.Spec // a registry that this session started anew
+	activated bool
+}
+
+func (a *agent) handlers() map[string]control.Handler {
+	return map[string]control.Handler{
+		message.CallSetup:    control.Handle(a.callSetup),
+		message.CallImport:   a.callImport,
+		message.CallCentral:  control.Handle(a.callCentral),
+		message.CallListen:   control.Handle(a.callListen),
+		message.CallList:     control.Handle(a.callList),
+		message.CallCheck:    control.Handle(a.callCheck),
+		message.CallServe:    control.Handle(a.callServe),
+		message.CallSend:     control.Handle(a.callSend),
+		message.CallReceive:  control.Handle(a.callReceive),
+		message.CallActivate: control.Handle(a.callActivate),
+		message.CallVerify:   control.Handle(a.callVerify),
+		message.CallPull:     control.Handle(a.callPull),
+	}
+}
+
+// cleanUp ends what only this session needed.
+func (a *agent) cleanUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
+	defer cancel()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var errs []error
+	if a.listener != nil {
+		errs = append(errs, a.listener.Close())
+	}
+	if a.started != nil && !a.activated {
+		errs = append(errs, launch.Stop(ctx, *a.started, true))
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// note tells the operator a line. That the connection is gone shows elsewhere.
+func (a *agent) note(format string, args ...any) {
+	_ = a.server.Emit(message.EventNote, message.Note{Text: fmt.Sprintf(format, args...)})
+}
+
+// bytes reports progress.
+func (a *agent) bytes(done, total int64) {
+	_ = a.server.Emit(message.EventBytes, message.Bytes{Done: done, Total: total})
+}
+
+// problem makes err a result with a reason that the deploy server knows.
+func problem(reason string, err error) error {
+	return &control.Error{Reason: reason, Text: err.Error()}
+}
+
+// open returns the store, and the set with that ID when it is not empty.
+func (a *agent) open(setID string) (*store.Store, *store.Set, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.store == nil {
+		return nil, nil, errors.New("no setup call came before")
+	}
+	if setID == "" {
+		return a.store, nil, nil
+	}
+	if set := a.sets[setID]; set != nil {
+		return a.store, set, nil
+	}
+	set, err := a.store.LoadSet(setID)
+	if err != nil {
+		return nil, nil, problem(message.ReasonStore, err)
+	}
+	a.sets[setID] = set
+	return a.store, set, nil
+}
+
+// blobs returns the blobs of set at the indexes pack.
+func blobs(set *store.Set, pack []int) ([]store.Blob, error) {
+	out := make([]store.Blob, 0, len(pack))
+	for _, i := range pack {
+		if i < 0 || i >= len(set.Blobs) {
+			return nil, fmt.Errorf("blob %d of a set of %d", i, len(set.Blobs))
+		}
+		out = append(out, set.Blobs[i])
+	}
+	return out, nil
+}
+
+// program is the path of the running binary, which is what a registry runs too.
+func program() (string, error) {
+	p, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("finding the running program: %w", err)
+	}
+	return p, nil
+}

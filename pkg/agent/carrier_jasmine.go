@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/jasmine"
+)
+
+// jasmineCarrier is Daisy's own protocol. Its wire has no secrets and no
+// signature: what arrives is believed only because of its digest.
+type jasmineCarrier struct{}
+
+func (jasmineCarrier) listen(c message.Carrier) (net.Listener, error) {
+	ln, err := net.Listen("tcp4", c.Sender.String())
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("port %d is taken, perhaps by another run: %w", c.Sender.Port(), err)
+	}
+	return ln, err
+}
+
+func (jasmineCarrier) send(ctx context.Context, job message.Send, ln net.Listener, src io.Reader, total int64, progress func(done, total int64)) (message.SendResult, error) {
+	srv, err := jasmine.NewServer(jasmine.ServerConfig{
+		LocalIP:       job.Carrier.Sender.Addr(),
+		Group:         job.Carrier.Group.Addr(),
+		Port:          job.Carrier.Group.Port(),
+		TTL:           job.Carrier.TTL,
+		Clients:       len(job.Clients),
+		Allow:         job.Clients,
+		JoinTimeout:   job.JoinTimeout,
+		OnMissing:     jasmine.OnMissingStart,
+		ClientTimeout: job.SilentAfter,
+		MaxRate:       job.MaxRate,
+		Progress:      func(p jasmine.ServerProgress) { progress(p.Bytes, total) },
+	})
+	if err != nil {
+		return message.SendResult{}, err
+	}
+	r, err := srv.Serve(ctx, ln, src)
+	res := message.SendResult{Bytes: r.Bytes, Repaired: r.Resent, Clients: make(map[string]string)}
+	for _, c := range r.Clients {
+		if c.State != jasmine.Done {
+			res.Clients[c.Addr.Addr().String()] = c.Reason
+		}
+	}
+	return res, err
+}
+
+func (jasmineCarrier) receive(ctx context.Context, job message.Receive, dst io.Writer, finish func() error, progress func(done int64)) (message.ReceiveResult, error) {
+	c, err := jasmine.NewClient(jasmine.ClientConfig{
+		LocalIP:  job.LocalIP,
+		Server:   job.Carrier.Sender,
+		Finish:   finish,
+		Progress: func(s jasmine.Stats) { progress(s.Bytes) },
+	})
+	if err != nil {
+		return message.ReceiveResult{}, err
+	}
+	s, err := c.Receive(ctx, dst)
+	return message.ReceiveResult{
+		Bytes:      s.Bytes,
+		Packets:    s.Packets,
+		Lost:       s.Lost,
+		Repaired:   s.Repaired,
+		Overflowed: s.Overflows,
+	}, err
+}

@@ -1,0 +1,56 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+)
+
+// callImport reads the bundle into the central registry's store. Nothing that is
+// served changes yet.
+func (a *agent) callImport(ctx context.Context, body json.RawMessage, data io.Reader) (any, error) {
+	var req message.Import
+	if err := json.Unmarshal(body, &req); err != nil {
+		return nil, fmt.Errorf("decoding the request: %w", err)
+	}
+	st, _, err := a.open("")
+	if err != nil {
+		return nil, err
+	}
+	opts := imageset.ImportOptions{
+		SHA512:   req.SHA512,
+		Progress: throttle(a.bytes),
+		Note:     func(text string) { a.note("%s", text) },
+	}
+	var set *store.Set
+	if req.Path != "" {
+		set, err = imageset.Import(ctx, req.Path, st, opts)
+	} else {
+		set, err = imageset.ImportStream(ctx, data, st, opts)
+	}
+	if err != nil {
+		return nil, problem(message.ReasonBundle, err)
+	}
+	return message.ImportResult{Set: set}, nil
+}
+
+// progressInterval is how often an agent reports bytes: often enough for a live
+// view, seldom enough for a thousand hosts.
+const progressInterval = 500 * time.Millisecond
+
+// throttle lets f be called by one goroutine as often as it likes.
+func throttle(f func(done, total int64)) func(done, total int64) {
+	var last time.Time
+	return func(done, total int64) {
+		if now := time.Now(); now.Sub(last) >= progressInterval || done == total {
+			last = now
+			f(done, total)
+		}
+	}
+}

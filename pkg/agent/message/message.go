@@ -1,0 +1,235 @@
+// Package message is what the deploy server and the agents say to each other
+// over a control connection: the names of the calls and events, and their
+// requests and results. The agent's side of each is in pkg/agent, in the file of
+// the call's name.
+package message
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+)
+
+// The calls, in the order in which a run makes them.
+const (
+	CallSetup    = "setup"    // Setup -> Facts: who are you
+	CallImport   = "import"   // Import -> ImportResult: read the bundle (sender)
+	CallCentral  = "central"  // Central -> registry.Upstream: serve the set (sender)
+	CallListen   = "listen"   // Listen -> Listening: open the carrier's port (sender)
+	CallList     = "list"     // List -> Have: take the set's list, say what is missing
+	CallCheck    = "check"    // Check -> CheckResult: can you take part
+	CallServe    = "serve"    // Serve -> Served: run the registry
+	CallSend     = "send"     // Send -> SendResult (sender)
+	CallReceive  = "receive"  // Receive -> ReceiveResult
+	CallActivate = "activate" // Activate -> Empty: switch to the set
+	CallVerify   = "verify"   // Verify -> Empty: prove that it is served
+	CallPull     = "pull"     // Pull -> Empty: the engine pulls from the central registry
+)
+
+// The events, beside the beats of the connection.
+const (
+	EventBytes = "bytes" // Bytes: of import, send and receive
+	EventNote  = "note"  // Note: a line for the operator
+)
+
+// Empty is the result of a call that has none.
+type Empty struct{}
+
+// Reasons are the words by which a result that is an error can be told from
+// others, in control.Error.Reason. They stand in the operator's table.
+const (
+	ReasonAddress      = "address"             // no interface or route towards the sender
+	ReasonArchitecture = "architecture"        // R5
+	ReasonBundle       = "bundle"              // the bundle is not what it should be
+	ReasonCentral      = "central unreachable" // R4
+	ReasonSender       = "sender unreachable"  // R4
+	ReasonDisk         = "disk full"
+	ReasonEngine       = "engine"
+	ReasonPort         = "port taken"   // R8
+	ReasonRegistry     = "registry"     // ours does not run or does not answer
+	ReasonStale        = "stale"        // could not take the set's list, R9
+	ReasonMulticast    = "no multicast" // joined, but nothing arrived
+	ReasonTransfer     = "transfer"     // the carrier failed
+	ReasonDigest       = "digest"       // bytes arrived wrong
+	ReasonStore        = "store"        // reading or writing the store
+	ReasonVerify       = "verify"       // the proof at the end failed
+	ReasonIdentity     = "wrong machine"
+)
+
+// Setup tells an agent what it works on. It is the first call.
+type Setup struct {
+	BaseDir  string `json:"base_dir"`  // holds bin, staging and the registry's files
+	StoreDir string `json:"store_dir"` // default BaseDir/store
+	// Name is that of the registry's container or unit.
+	Name   string         `json:"name"`
+	Listen netip.AddrPort `json:"listen"` // of the host's registry
+	Mode   string         `json:"mode"`   // launch's modes
+	Engine string         `json:"engine"` // engine's kinds
+}
+
+// Facts is what an agent knows of its host.
+type Facts struct {
+	Hostname string `json:"hostname"`
+	// Machine tells agents on one machine and BaseDir from others: the boot's
+	// identity, the network namespace and the directory.
+	Machine      string       `json:"machine"`
+	MACs         []string     `json:"macs"`
+	Addresses    []netip.Addr `json:"addresses"`
+	Architecture string       `json:"architecture"` // a GOARCH name
+}
+
+// Import tells the sender to read a bundle into its store. With Path empty the
+// bundle's bytes follow the request.
+type Import struct {
+	Path   string `json:"path"`
+	SHA512 string `json:"sha512,omitempty"` // hexadecimal, of the bundle
+}
+
+// ImportResult is the set that the bundle holds.
+type ImportResult struct {
+	Set *store.Set `json:"set"`
+}
+
+// Central tells the sender to serve its store to all hosts.
+type Central struct {
+	SetID  string         `json:"set_id"`
+	Listen netip.AddrPort `json:"listen"`
+	// Local is set when the sender is a target too: the same process then
+	// serves the host's own address.
+	Local netip.AddrPort `json:"local"`
+}
+
+// Listen opens the carrier's TCP port on the sender.
+type Listen struct {
+	Carrier Carrier `json:"carrier"`
+}
+
+// Carrier says how the bytes travel.
+type Carrier struct {
+	Protocol string         `json:"protocol"` // jasmine
+	Sender   netip.AddrPort `json:"sender"`   // TCP
+	Group    netip.AddrPort `json:"group"`
+	TTL      int            `json:"ttl"`
+}
+
+// List gives a host the set's list and the central registry (R9).
+type List struct {
+	Set      *store.Set        `json:"set"`
+	Upstream registry.Upstream `json:"upstream"`
+	// EngineCA has the host's engine trust the central registry (R12).
+	EngineCA bool `json:"engine_ca"`
+}
+
+// Have is what a host lacks of the set.
+type Have struct {
+	Missing []int `json:"missing"` // indexes into Set.Blobs, ascending
+}
+
+// Check asks whether a host can take part.
+type Check struct {
+	Address      netip.Addr        `json:"address"` // of the host, as the deploy server knows it
+	Carrier      Carrier           `json:"carrier"`
+	Upstream     registry.Upstream `json:"upstream"`
+	SetID        string            `json:"set_id"`
+	MissingBytes int64             `json:"missing_bytes"`
+}
+
+// CheckResult holds a problem for each thing that a host cannot do. A host with
+// a problem may still lean on the central registry.
+type CheckResult struct {
+	LocalIP  netip.Addr `json:"local_ip"` // by which it reaches the sender
+	Sender   *Problem   `json:"sender,omitempty"`
+	Central  *Problem   `json:"central,omitempty"`
+	Disk     *Problem   `json:"disk,omitempty"`
+	Platform *Problem   `json:"platform,omitempty"`
+}
+
+// A Problem is why something cannot be done on a host.
+type Problem struct {
+	Reason string `json:"reason"`
+	Text   string `json:"text"`
+}
+
+func (p *Problem) Error() string { return p.Text }
+
+// Serve runs the host's registry over its store.
+type Serve struct {
+	// Shared reports that the central registry's process serves this host too.
+	Shared bool `json:"shared"`
+}
+
+// Served says what runs.
+type Served struct {
+	Mode           string `json:"mode"`
+	SurvivesReboot bool   `json:"survives_reboot"`
+}
+
+// Send tells the sender to send blobs of the set, back to back.
+type Send struct {
+	Carrier     Carrier       `json:"carrier"`
+	SetID       string        `json:"set_id"`
+	Pack        []int         `json:"pack"`    // indexes into Set.Blobs
+	Clients     []netip.Addr  `json:"clients"` // who may and should join
+	JoinTimeout time.Duration `json:"join_timeout"`
+	SilentAfter time.Duration `json:"silent_after"`
+	MaxRate     int64         `json:"max_rate"` // bits a second; 0: none
+}
+
+// SendResult says what left the sender.
+type SendResult struct {
+	Bytes    int64             `json:"bytes"` // of the pack
+	Repaired int64             `json:"repaired"`
+	Clients  map[string]string `json:"clients,omitempty"` // address -> why it was dropped
+}
+
+// Receive tells a host to take part in a sending.
+type Receive struct {
+	Carrier Carrier    `json:"carrier"`
+	LocalIP netip.Addr `json:"local_ip"`
+	SetID   string     `json:"set_id"`
+	Pack    []int      `json:"pack"`
+}
+
+// ReceiveResult is what a host got. Missing is empty when it has all of the set.
+type ReceiveResult struct {
+	Bytes      int64    `json:"bytes"`    // of the pack, also of blobs it had
+	Packets    int64    `json:"packets"`  // received either way
+	Lost       int64    `json:"lost"`     // packets that did not come by multicast
+	Repaired   int64    `json:"repaired"` // of those, came another way
+	Overflowed int64    `json:"overflowed"`
+	Missing    []int    `json:"missing"`
+	Problem    *Problem `json:"problem,omitempty"`
+}
+
+// Activate switches a host to a set: to serve it from its own store, or, when
+// Lean, to lean on the central registry for what it lacks.
+type Activate struct {
+	SetID string `json:"set_id"`
+	Lean  bool   `json:"lean"`
+}
+
+// Verify asks a host to prove over HTTP that its registry serves the set:
+// all of it from its own store, or, when Lean, an image through the central
+// registry (R7).
+type Verify struct {
+	SetID string `json:"set_id"`
+	Lean  bool   `json:"lean"`
+}
+
+// Pull has the host's engine pull one image (R12).
+type Pull struct {
+	Reference string `json:"reference"`
+}
+
+// Bytes is progress.
+type Bytes struct {
+	Done  int64 `json:"done"`
+	Total int64 `json:"total"` // 0: not known
+}
+
+// Note is a line for the operator.
+type Note struct {
+	Text string `json:"text"`
+}

@@ -1,0 +1,68 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"syscall"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+)
+
+// callReceive takes part in a sending: blobs that this host lacks are committed
+// as soon as they are whole and right, the others are thrown away. What went
+// wrong is in the result, with the numbers of what went well.
+func (a *agent) callReceive(ctx context.Context, req message.Receive) (message.ReceiveResult, error) {
+	st, set, err := a.open(req.SetID)
+	if err != nil {
+		return message.ReceiveResult{}, err
+	}
+	c, err := carrierFor(req.Carrier)
+	if err != nil {
+		return message.ReceiveResult{}, err
+	}
+	list, err := blobs(set, req.Pack)
+	if err != nil {
+		return message.ReceiveResult{}, err
+	}
+	pack, err := imageset.NewPack(list)
+	if err != nil {
+		return message.ReceiveResult{}, err
+	}
+	sink := imageset.NewSink(pack, st, wanted(st, set))
+	res, err := c.receive(ctx, req, sink, sink.Close, func(done int64) { a.bytes(done, pack.Size()) })
+	err = errors.Join(err, sink.Close())
+	res.Problem = receiveProblem(res, sink.Result(), err)
+	res.Missing = append([]int{}, st.Missing(set)...)
+	return res, nil
+}
+
+// wanted reports whether this host lacks a blob.
+func wanted(st *store.Store, set *store.Set) func(store.Digest) bool {
+	missing := make(map[store.Digest]bool)
+	for _, i := range st.Missing(set) {
+		missing[set.Blobs[i].Digest] = true
+	}
+	return func(d store.Digest) bool { return missing[d] }
+}
+
+func receiveProblem(res message.ReceiveResult, got imageset.SinkResult, err error) *message.Problem {
+	noSpace := func(e error) bool {
+		return slices.ContainsFunc([]error{syscall.ENOSPC, syscall.EDQUOT}, func(t error) bool { return errors.Is(e, t) })
+	}
+	switch {
+	case noSpace(err) || noSpace(got.Err):
+		return &message.Problem{Reason: message.ReasonDisk, Text: errors.Join(got.Err, err).Error()}
+	case got.Err != nil:
+		return &message.Problem{Reason: message.ReasonStore, Text: got.Err.Error()}
+	case err != nil && res.Packets == res.Repaired:
+		return &message.Problem{Reason: message.ReasonMulticast, Text: "no multicast received: " + err.Error()}
+	case err != nil:
+		return &message.Problem{Reason: message.ReasonTransfer, Text: err.Error()}
+	case len(got.Bad) > 0:
+		return &message.Problem{Reason: message.ReasonDigest, Text: "blobs arrived with wrong bytes, first " + string(got.Bad[0])}
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+)
+
+// callSetup opens the store and says who this host is.
+func (a *agent) callSetup(_ context.Context, req message.Setup) (message.Facts, error) {
+	if req.StoreDir == "" {
+		req.StoreDir = filepath.Join(req.BaseDir, "store")
+	}
+	identity, err := ensureIdentity(req.BaseDir)
+	if err != nil {
+		return message.Facts{}, problem(message.ReasonStore, err)
+	}
+	st, err := store.Create(store.Config{Dir: req.StoreDir})
+	if err != nil {
+		return message.Facts{}, problem(message.ReasonStore, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.store != nil {
+		a.store.Close()
+	}
+	a.setup, a.identity, a.store = req, identity, st
+	return facts(req.BaseDir)
+}
+
+func facts(baseDir string) (message.Facts, error) {
+	f := message.Facts{Architecture: runtime.GOARCH, Machine: machine(baseDir)}
+	var err error
+	if f.Hostname, err = os.Hostname(); err != nil {
+		return f, fmt.Errorf("asking for the host's name: %w", err)
+	}
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return f, fmt.Errorf("listing interfaces: %w", err)
+	}
+	for _, ifi := range interfaces {
+		if len(ifi.HardwareAddr) > 0 {
+			f.MACs = append(f.MACs, ifi.HardwareAddr.String())
+		}
+		addrs, err := ifi.Addrs()
+		if err != nil {
+			continue // it went away meanwhile
+		}
+		for _, addr := range addrs {
+			if p, err := netip.ParsePrefix(addr.String()); err == nil && p.Addr().Is4() {
+				f.Addresses = append(f.Addresses, p.Addr())
+			}
+		}
+	}
+	return f, nil
+}
+
+// machine names this boot of this kernel, as this network namespace sees it, and
+// the directory. Two agents with the same one would share a store.
+func machine(baseDir string) string {
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	netns, _ := os.Readlink("/proc/self/ns/net")
+	mntns, _ := os.Readlink("/proc/self/ns/mnt")
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%s", boot, netns, mntns, baseDir))
+	return hex.EncodeToString(sum[:16])
+}
+
+// ensureIdentity returns what the registry on this host answers by, so that a
+// stranger on its port is not taken for it. It is made once per host.
+func ensureIdentity(baseDir string) (string, error) {
+	if err := os.MkdirAll(baseDir, 0o755); err != nil {
+		return "", fmt.Errorf("making the base directory: %w", err)
+	}
+	path := filepath.Join(baseDir, "identity")
+	b, err := os.ReadFile(path)
+	if err == nil && len(b) >= 32 {
+		return strings.TrimSpace(string(b)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("reading the registry's identity: %w", err)
+	}
+	id := rand.Text() + rand.Text()
+	if err := os.WriteFile(path, []byte(id+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("writing the registry's identity: %w", err)
+	}
+	return id, nil
+}

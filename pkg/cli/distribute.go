@@ -1,0 +1,282 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/deploy"
+	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
+	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
+	"github.com/daisy-mcast/daisy-mcast/pkg/remote/local"
+)
+
+// distributeOptions are the flags of distribute.
+type distributeOptions struct {
+	hostFlags
+	sshFlags
+	carrierFlags
+	registryFlags
+	kollaFlags
+
+	localIP    string
+	sender     string
+	baseDir    string
+	programDir string
+	deployment string
+	timeout    time.Duration
+	progress   string
+	report     string
+	output     outputFormat
+	dryRun     bool
+}
+
+func newDistributeCommand(std *streams) *cobra.Command {
+	opt := distributeOptions{output: outputTable}
+	cmd := &cobra.Command{
+		Use:   "distribute --dha deploy.yml [--network network.yml] [BUNDLE]",
+		Short: "Send a bundle's images to all hosts once and serve them on every host",
+		Long: `Read Daisy's files or a host list, connect to every host over SSH, send what some
+host lacks of the bundle once by multicast, and run on every host a registry on
+127.0.0.1:4000 that serves it. A host that cannot get the images that way leans on
+the central registry on this machine; the table and the report say which, and why.
+
+BUNDLE is a registry storage tarball such as Daisy's kolla-image*.tgz; without it,
+the only one in ` + imageset.DefaultDir + `.
+
+Exit codes: 0 every host serves the images itself; 2 bad input or no way to the
+hosts, nothing changed there; 3 some hosts lean on the central registry; 4 some host
+failed; 130 interrupted.`,
+		Example: `  daisy-mcast distribute --dha deploy.yml --network network.yml kolla-image-queens.tgz
+  daisy-mcast distribute --hosts hosts.yml --globals-dir /etc/kolla/globals.d bundle.tgz
+  ansible-inventory ... | daisy-mcast distribute --hosts - --report report.json bundle.tgz`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = []string{""}
+			}
+			return runDistribute(cmd.Context(), std, opt, args[0])
+		},
+	}
+	fs := cmd.Flags()
+	opt.hostFlags.AddFlags(fs)
+	opt.sshFlags.AddFlags(fs)
+	opt.carrierFlags.AddFlags(fs)
+	opt.registryFlags.AddFlags(fs)
+	opt.kollaFlags.AddFlags(fs)
+	fs.StringVar(&opt.localIP, "local-ip", "", "the sender's `ADDRESS` towards the hosts; default: the one inside MANAGEMENT, else the route's")
+	fs.StringVar(&opt.sender, "sender", "", "`HOST` of the list that sends and runs the central registry, instead of this machine")
+	fs.StringVar(&opt.baseDir, "base-dir", remote.DefaultBaseDir, "our `DIR` on every host and here")
+	fs.StringVar(&opt.programDir, "program-dir", "", "`DIR` with daisy-mcast-linux-ARCH for hosts of other architectures")
+	fs.StringVar(&opt.deployment, "deployment", "", "`NAME` that keeps this cloud apart from another one served from here: store, registry, ports, group")
+	fs.DurationVar(&opt.timeout, "timeout", 0, "deadline of the run; default 10m and the payload at 50 Mb/s")
+	fs.StringVar(&opt.progress, "progress", "auto", "auto, tty, plain, json or none")
+	fs.StringVar(&opt.report, "report", "", "write the report as JSON to `FILE`")
+	fs.VarP(&opt.output, "output", "o", "the form of the result on standard output")
+	fs.BoolVar(&opt.dryRun, "dry-run", false, "say what would be done, and contact nothing")
+	return cmd
+}
+
+func runDistribute(ctx context.Context, std *streams, opt distributeOptions, bundle string) error {
+	set, err := opt.load(ctx, std)
+	if err != nil {
+		return err
+	}
+	cfg, err := opt.config(ctx, std, set, bundle)
+	if err != nil {
+		return usage(err, "")
+	}
+	if opt.dryRun {
+		printWarnings(std, set.Warnings)
+		return printPlan(std, cfg)
+	}
+	mode, err := progress.ParseMode(opt.progress)
+	if err != nil {
+		return usage(err, "")
+	}
+	view := openProgress(std, mode)
+	for _, w := range set.Warnings {
+		view.Event(progress.Event{Kind: progress.Warning, Message: w})
+	}
+	cfg.Progress = view
+	rep, err := deploy.Run(ctx, cfg)
+	_ = view.Close() // an output that is gone does not change what was done (fault 76)
+	if werr := writeReport(std, opt, rep); werr != nil {
+		fmt.Fprintf(std.Err, "daisy-mcast: writing the report: %v\n", werr)
+	}
+	return distributeExit(rep, err)
+}
+
+// openProgress shows a run on standard error.
+func openProgress(std *streams, mode progress.Mode) *progress.Display {
+	if f, ok := std.Err.(*os.File); ok {
+		return progress.New(progress.ForFile(mode, f, os.Getenv))
+	}
+	return progress.New(progress.Config{Mode: mode, Out: std.Err})
+}
+
+// config makes the run's configuration of the flags.
+func (o *distributeOptions) config(ctx context.Context, std *streams, set *hostSet, bundle string) (deploy.Config, error) {
+	cfg := deploy.Config{
+		BaseDir:  o.baseDir,
+		Programs: newPrograms(o.programDir).forArch,
+		Sender:   deploy.Host{Name: "this machine", Remote: local.New("this machine"), Become: o.localBecome()},
+		SenderIs: -1,
+		Timeout:  o.timeout,
+		Bundle:   bundle,
+	}
+	if o.timeout < 0 {
+		return cfg, errors.New("--timeout must not be negative")
+	}
+	var err error
+	if cfg.Bundle, err = findBundle(bundle); err != nil {
+		return cfg, err
+	}
+	if o.localIP != "" {
+		if cfg.LocalIP, err = netip.ParseAddr(o.localIP); err != nil || !cfg.LocalIP.Is4() {
+			return cfg, fmt.Errorf("--local-ip %q is not an IPv4 address", o.localIP)
+		}
+	}
+	if cfg.Hosts, err = o.sshFlags.hosts(ctx, std, set); err != nil {
+		return cfg, err
+	}
+	cfg.Sender.BecomePassword = o.becomePassword
+	if set.Targets != nil {
+		pairWith(&cfg, set)
+	}
+	d, err := newDeployment(o.deployment)
+	if err != nil {
+		return cfg, err
+	}
+	if o.sender != "" {
+		if cfg.SenderIs = indexOf(cfg.Hosts, o.sender); cfg.SenderIs < 0 {
+			return cfg, fmt.Errorf("--sender %q is none of the hosts", o.sender)
+		}
+	}
+	d.apply(&cfg)
+	for _, add := range []func(*deploy.Config, deployment) error{o.carrierFlags.apply, o.registryFlags.apply, o.kollaFlags.apply} {
+		if err := add(&cfg, d); err != nil {
+			return cfg, err
+		}
+	}
+	return cfg, nil
+}
+
+func findBundle(named string) (string, error) {
+	if named == "" {
+		return imageset.FindBundle(imageset.DefaultDir)
+	}
+	if _, err := os.Stat(named); err != nil {
+		return "", fmt.Errorf("the bundle: %w", err)
+	}
+	return filepath.Abs(named)
+}
+
+func indexOf(hosts []deploy.Host, name string) int {
+	for i, h := range hosts {
+		if h.Name == name || h.Address.String() == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func printPlan(std *streams, cfg deploy.Config) error {
+	fmt.Fprintf(std.Out, "bundle %s\nprotocol %s, group %v, port %d\n", cfg.Bundle,
+		cfg.Carrier.Protocol, cfg.Carrier.Group, cfg.Carrier.Sender.Port())
+	if cfg.CentralIs != nil {
+		fmt.Fprintf(std.Out, "central registry %s\n", cfg.CentralIs.URL)
+	} else {
+		fmt.Fprintf(std.Out, "central registry on port %d of the sender (%s)\n", cfg.Central.Port(), cfg.Sender.Name)
+	}
+	if cfg.GlobalsDir != "" {
+		fmt.Fprintf(std.Out, "Kolla's drop-in in %s, fallback %s\n", cfg.GlobalsDir, cfg.Fallback)
+	}
+	fmt.Fprintf(std.Out, "%d hosts:\n", len(cfg.Hosts))
+	for _, h := range cfg.Hosts {
+		name := h.Name
+		if name == "" {
+			name = "-"
+		}
+		fmt.Fprintf(std.Out, "  %s %v\n", name, h.Address)
+	}
+	return nil
+}
+
+func writeReport(std *streams, opt distributeOptions, rep *deploy.Report) error {
+	var errs []error
+	if opt.output == outputTable {
+		rows := rep.Rows()
+		errs = append(errs, progress.RenderTable(std.Out, rows))
+		_, err := fmt.Fprintln(std.Out, progress.Summary(rows))
+		errs = append(errs, err)
+	} else {
+		errs = append(errs, writeAsJSON(std.Out, opt.output, rep))
+	}
+	if opt.report != "" {
+		errs = append(errs, writeJSONFile(opt.report, rep))
+	}
+	return errors.Join(errs...)
+}
+
+// writeJSONFile replaces path as a whole.
+func writeJSONFile(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".report-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(append(b, '\n'))
+	if err := errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// distributeExit gives the run's outcome its exit code.
+func distributeExit(rep *deploy.Report, err error) error {
+	switch {
+	case errors.Is(err, deploy.ErrInput):
+		return usage(err, "")
+	case errors.Is(err, deploy.ErrNoWay):
+		return usage(err, "try 'ssh HOST true' from this machine")
+	case errors.Is(err, context.Canceled):
+		return &ExitError{Code: ExitInterrupted, Err: errors.New("interrupted; hosts keep what they served before")}
+	case err != nil:
+		return err
+	case rep.Outcome(progress.Failed) > 0:
+		return &ExitError{Code: ExitFailed}
+	case rep.Outcome(progress.Central) > 0:
+		return &ExitError{Code: ExitCentral}
+	}
+	return nil
+}
+
+// writeAsJSON writes v in the format, with the names that its JSON has.
+func writeAsJSON(w io.Writer, format outputFormat, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var plain any
+	if err := json.Unmarshal(b, &plain); err != nil {
+		return err
+	}
+	if format == outputJSON {
+		plain = v // keeps the order of its fields
+	}
+	return writeDocument(w, format, plain)
+}

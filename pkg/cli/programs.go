@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
+)
+
+// programs finds our own binary for the hosts' architectures: the running one for
+// this machine's, and dir/daisy-mcast-linux-ARCH for others (R5). Each is read
+// once.
+type programs struct {
+	dir string
+
+	mu    sync.Mutex
+	found map[string]remote.Program
+}
+
+func newPrograms(dir string) *programs {
+	return &programs{dir: dir, found: make(map[string]remote.Program)}
+}
+
+func (p *programs) forArch(arch string) (remote.Program, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if prog, ok := p.found[arch]; ok {
+		return prog, nil
+	}
+	path, err := p.path(arch)
+	if err != nil {
+		return remote.Program{}, err
+	}
+	prog, err := openProgram(path)
+	if err != nil {
+		return remote.Program{}, fmt.Errorf("the program for %s: %w", arch, err)
+	}
+	p.found[arch] = prog
+	return prog, nil
+}
+
+func (p *programs) path(arch string) (string, error) {
+	if p.dir != "" {
+		return filepath.Join(p.dir, "daisy-mcast-linux-"+arch), nil
+	}
+	if arch != runtime.GOARCH {
+		return "", fmt.Errorf("this program is for %s: give --program-dir with daisy-mcast-linux-%s", runtime.GOARCH, arch)
+	}
+	return os.Executable()
+}
+
+// openProgram leaves the file open: hosts read it until the process ends.
+func openProgram(path string) (remote.Program, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return remote.Program{}, err
+	}
+	sum := sha256.New()
+	n, err := io.Copy(sum, f)
+	if err != nil {
+		return remote.Program{}, err
+	}
+	return remote.Program{Reader: f, Size: n, SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
+}

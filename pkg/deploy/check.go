@@ -1,0 +1,118 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+)
+
+// giveList puts the set's list and the way to the central registry on every host,
+// before anything is sent (R9), and learns what each lacks.
+func (r *run) giveList(ctx context.Context) error {
+	r.each(ctx, "list", r.where((*host).isUsable), r.giveListTo)
+	return nil
+}
+
+func (r *run) giveListTo(ctx context.Context, h *host) error {
+	ctx, cancel := r.within(ctx, CallTime)
+	defer cancel()
+	req := message.List{Set: r.set, Upstream: r.upstream, EngineCA: r.cfg.EngineTrust}
+	if h.shared {
+		req.Upstream.URL = "" // it is the central registry
+	}
+	var have message.Have
+	if err := h.call(ctx, message.CallList, req, &have); err != nil {
+		return err
+	}
+	for _, i := range have.Missing {
+		if i < 0 || i >= len(r.set.Blobs) {
+			return fmt.Errorf("it names blob %d of %d", i, len(r.set.Blobs))
+		}
+	}
+	h.missing, h.listed = have.Missing, true
+	return nil
+}
+
+// check has every host prove that it can take part: disk, architecture, TCP to
+// the sender and to the central registry (R4).
+func (r *run) check(ctx context.Context) error {
+	if err := r.listen(ctx); err != nil {
+		return err
+	}
+	asked := r.where((*host).isUsable)
+	r.each(ctx, "check", asked, r.checkHost)
+	asked = r.where(func(h *host) bool { return h.checked.LocalIP.IsValid() || h.checked.Sender != nil })
+	for _, h := range asked {
+		if h.checked.Sender == nil || h.checked.Central == nil {
+			return nil
+		}
+	}
+	if len(asked) == 0 {
+		return nil // all were lost; the report says why
+	}
+	return fmt.Errorf("%w: no host reaches the sender or the central registry (open TCP %d and %d there, or choose --sender):\n  %s",
+		ErrNoWay, r.carrier.Sender.Port(), r.cfg.Central.Port(), r.reasons())
+}
+
+func (r *run) listen(ctx context.Context) error {
+	ctx, cancel := r.within(ctx, CallTime)
+	defer cancel()
+	if err := r.sender.call(ctx, message.CallListen, message.Listen{Carrier: r.carrier}, nil); err != nil {
+		return fmt.Errorf("%w: listening on %v: %w", r.unusable(err), r.carrier.Sender, err)
+	}
+	return nil
+}
+
+func (r *run) checkHost(ctx context.Context, h *host) error {
+	ctx, cancel := r.within(ctx, CallTime)
+	defer cancel()
+	req := message.Check{Address: h.cfg.Address, Carrier: r.carrier, Upstream: r.upstream, SetID: r.set.ID, MissingBytes: r.missingBytes(h)}
+	if err := h.call(ctx, message.CallCheck, req, &h.checked); err != nil {
+		return err
+	}
+	c := h.checked
+	if c.Platform != nil {
+		h.serving = false
+		h.drop()
+		return c.Platform
+	}
+	if c.Central != nil {
+		r.warn("%s: the central registry cannot be reached: %s", h.label(), c.Central.Text)
+	}
+	var errs []error
+	for _, p := range []*message.Problem{c.Disk, c.Sender} {
+		if p != nil {
+			errs = append(errs, p)
+		}
+	}
+	if len(h.missing) == 0 {
+		return nil // it needs nothing from anybody
+	}
+	return errors.Join(errs...)
+}
+
+func (r *run) missingBytes(h *host) (n int64) {
+	for _, i := range h.missing {
+		n += r.set.Blobs[i].Size
+	}
+	return n
+}
+
+// serve runs the registry on every host, over what its store holds: faults of
+// engine and port show before anything is sent.
+func (r *run) serve(ctx context.Context) error {
+	r.each(ctx, "serve", r.where(func(h *host) bool { return h.isUsable() && h.listed }), r.serveOn)
+	return nil
+}
+
+func (r *run) serveOn(ctx context.Context, h *host) error {
+	ctx, cancel := r.within(ctx, ServeTime)
+	defer cancel()
+	if err := h.call(ctx, message.CallServe, message.Serve{Shared: h.shared}, &h.served); err != nil {
+		return err
+	}
+	h.serving = true
+	return nil
+}

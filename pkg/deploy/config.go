@@ -1,0 +1,102 @@
+package deploy
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/daisyconfig"
+	"github.com/daisy-mcast/daisy-mcast/pkg/kolla"
+	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
+	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
+	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
+)
+
+// The timers of a run. Each is the default of a flag or a constant with a reason.
+const (
+	// ConnectTime bounds SSH, the copy of the program, and the agent's first
+	// word: 15 s to connect, and a slow link for a program of 20 MB.
+	ConnectTime = 60 * time.Second
+	// JoinTime is how long the sender waits for all hosts; then those that are
+	// there go on.
+	JoinTime = 30 * time.Second
+	// SilentAfter is how long one host may hold up the sending by jasmine (I2).
+	SilentAfter = 5 * time.Second
+	// TimeoutBase and TimeoutRate make the run's default deadline: ten minutes,
+	// and the payload at 50 Mb/s.
+	TimeoutBase = 10 * time.Minute
+	TimeoutRate = 50_000_000 / 8 // bytes a second
+	// CallTime bounds the short calls to a host: list, check, activate.
+	CallTime = 60 * time.Second
+	// ServeTime bounds the start of a registry: the engine loads an image of
+	// 20 MB and starts a container.
+	ServeTime = 2 * time.Minute
+	// ProofRate is the slowest reading of a host's own registry, bytes a
+	// second, that is not a fault; with ProofTime it bounds the proof.
+	ProofRate = 20_000_000
+	ProofTime = time.Minute
+	// ProofShare is the part of a run's time that is kept for fall-back and
+	// proof after the sending, at most ProofReserve.
+	ProofShare   = 4
+	ProofReserve = 2 * time.Minute
+	// CloseTime is what agents get to end after their session was closed.
+	CloseTime = 25 * time.Second
+	// ConnectAtOnce bounds the sessions that are being opened, not those that
+	// are open: sshd takes ten unauthenticated ones from a jump host.
+	ConnectAtOnce = 32
+)
+
+// A Host is a machine that the set is for.
+type Host struct {
+	Name    string     // "" while a derived address is not proven
+	Address netip.Addr // as the operator or Daisy gave it
+	Roles   []string
+	MACs    []string // when known: the machine must have one of them (R3)
+	Remote  remote.Host
+	Become  remote.Become
+	// BecomePassword is for sudo.
+	BecomePassword remote.Secret
+	// Listen is where its registry listens; default 127.0.0.1:4000.
+	Listen  netip.AddrPort
+	BaseDir string // default Config.BaseDir
+}
+
+// A Config says what a run does. It is not changed.
+type Config struct {
+	Hosts []Host
+	// Pair gives derived addresses their names when machines prove them (R3).
+	// Nil when no address is derived.
+	Pair func([]daisyconfig.Proof) (*daisyconfig.Targets, error)
+
+	// Sender runs the central registry and sends: this machine, or one of Hosts
+	// by its index in SenderIs (R4).
+	Sender   Host
+	SenderIs int // index into Hosts, or -1
+	// LocalIP is the sender's address towards the hosts. Default: its address
+	// inside Management, else that of the route to the first host.
+	LocalIP    netip.Addr
+	Management netip.Prefix
+
+	Bundle string // a path on this machine
+	SHA512 string // hexadecimal; "" when not known
+
+	BaseDir      string // on the hosts and the sender; default remote.DefaultBaseDir
+	RegistryName string // of container and unit
+	RegistryMode string
+	Engine       string
+	Programs     func(arch string) (remote.Program, error)
+
+	Central     netip.AddrPort // where the central registry listens; address default LocalIP
+	CentralIs   *registry.Upstream
+	EngineTrust bool // put the CA where engines look for it
+
+	Carrier message.Carrier // Sender's port, Group, TTL, Protocol
+	MaxRate int64           // bits a second
+
+	Fallback    kolla.Fallback
+	GlobalsDir  string // "" writes no drop-in
+	GlobalsFile string
+
+	Timeout  time.Duration // 0: see TimeoutBase
+	Progress progress.Sink
+}

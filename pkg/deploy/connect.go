@@ -1,0 +1,187 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/control"
+	"github.com/daisy-mcast/daisy-mcast/pkg/daisyconfig"
+	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
+)
+
+// connect opens one session for each host and for the sender, learns which
+// machines they are, and gives derived addresses their names (R3).
+func (r *run) connect(ctx context.Context) error {
+	if err := r.open(ctx, r.sender, r.senderSetup()); err != nil {
+		return fmt.Errorf("%w: the sender: %w", ErrNoWay, err)
+	}
+	gate := make(chan struct{}, ConnectAtOnce)
+	r.each(ctx, "connect", r.hosts, func(ctx context.Context, h *host) error {
+		gate <- struct{}{}
+		defer func() { <-gate }()
+		return r.open(ctx, h, r.setup(h))
+	})
+	reached := r.where((*host).isUsable)
+	if len(reached) == 0 {
+		return fmt.Errorf("%w: %s", ErrNoWay, r.reasons())
+	}
+	if err := r.identify(); err != nil {
+		return err
+	}
+	r.each(ctx, "connect", reached, r.shareWithSender)
+	return r.chooseAddress(reached)
+}
+
+func (r *run) setup(h *host) message.Setup {
+	return message.Setup{
+		BaseDir: h.cfg.BaseDir,
+		Name:    r.cfg.RegistryName,
+		Listen:  h.cfg.Listen,
+		Mode:    r.cfg.RegistryMode,
+		Engine:  r.cfg.Engine,
+	}
+}
+
+// senderSetup works on the central store.
+func (r *run) senderSetup() message.Setup {
+	s := r.setup(r.sender)
+	s.StoreDir = filepath.Join(r.sender.cfg.BaseDir, "central")
+	return s
+}
+
+// open starts the agent on h and asks who it is.
+func (r *run) open(ctx context.Context, h *host, setup message.Setup) error {
+	ctx, cancel := r.within(ctx, ConnectTime)
+	defer cancel()
+	rs, _, err := remote.Bootstrap(ctx, h.cfg.Remote, remote.Options{
+		Program:        r.cfg.Programs,
+		BaseDir:        h.cfg.BaseDir,
+		Become:         h.cfg.Become,
+		BecomePassword: h.cfg.BecomePassword,
+	})
+	if err != nil {
+		return err
+	}
+	h.session = &session{remote: rs, client: control.NewClient(rs.Stdout, rs.Stdin, r.onEvent(h))}
+	return h.call(ctx, message.CallSetup, setup, &h.facts)
+}
+
+// reasons names what is wrong with each host, a line each.
+func (r *run) reasons() string {
+	var lines []string
+	for _, h := range r.hosts {
+		if p := h.trouble(); p != nil {
+			lines = append(lines, fmt.Sprintf("%s: %s: %s", h.label(), p.Reason, p.Text))
+		}
+	}
+	return strings.Join(lines, "\n  ")
+}
+
+// identify checks that the machines are those that were meant, and pairs derived
+// addresses with names.
+func (r *run) identify() error {
+	for _, h := range r.where((*host).isUsable) {
+		if len(h.cfg.MACs) > 0 && !sharesMAC(h.cfg.MACs, h.facts.MACs) {
+			r.blame(h, "connect", &message.Problem{
+				Reason: message.ReasonIdentity,
+				Text:   fmt.Sprintf("none of its interfaces has one of mac_addresses %v", h.cfg.MACs),
+			})
+			h.drop()
+		}
+	}
+	if r.cfg.Pair == nil {
+		return nil
+	}
+	var proofs []daisyconfig.Proof
+	for _, h := range r.where((*host).isUsable) {
+		proofs = append(proofs, daisyconfig.Proof{Address: h.cfg.Address, Hostname: h.facts.Hostname, MACs: h.facts.MACs})
+	}
+	paired, err := r.cfg.Pair(proofs)
+	var conflict *daisyconfig.Conflict
+	if err != nil && !errors.As(err, &conflict) {
+		return fmt.Errorf("%w: %w", ErrInput, err)
+	}
+	if err != nil {
+		r.warn("%v", err)
+	}
+	r.name(paired)
+	return nil
+}
+
+// drop ends the session of a host that must not be touched.
+func (h *host) drop() {
+	if h.session != nil {
+		h.session.remote.Kill()
+		h.session = nil
+	}
+}
+
+// name takes over the names that machines have proved.
+func (r *run) name(paired *daisyconfig.Targets) {
+	for _, h := range r.hosts {
+		i := slices.IndexFunc(paired.Hosts, func(t daisyconfig.Target) bool { return t.Address == h.cfg.Address })
+		if h.name != "" {
+			continue
+		}
+		if i < 0 || paired.Hosts[i].Name == "" {
+			r.warn("%v: the address is derived from the ranges and no machine proved which host it is: it goes by its address", h.cfg.Address)
+			continue
+		}
+		h.name = paired.Hosts[i].Name
+		for _, role := range paired.Hosts[i].Roles {
+			h.cfg.Roles = append(h.cfg.Roles, string(role))
+		}
+	}
+}
+
+func sharesMAC(want, have []string) bool {
+	return slices.ContainsFunc(want, func(m string) bool {
+		return slices.ContainsFunc(have, func(o string) bool { return strings.EqualFold(m, o) })
+	})
+}
+
+// shareWithSender joins a target that is the sender's own machine to the central
+// registry: one process, one store, both addresses (R11).
+func (r *run) shareWithSender(ctx context.Context, h *host) error {
+	if h.facts.Machine != r.sender.facts.Machine || r.cfg.CentralIs != nil {
+		return nil
+	}
+	h.shared = true
+	setup := r.senderSetup()
+	setup.Listen = h.cfg.Listen
+	ctx, cancel := r.within(ctx, CallTime)
+	defer cancel()
+	return h.call(ctx, message.CallSetup, setup, &h.facts)
+}
+
+// chooseAddress finds the sender's address towards the hosts.
+func (r *run) chooseAddress(reached []*host) error {
+	mine := r.sender.facts.Addresses
+	ip := r.cfg.LocalIP
+	switch {
+	case ip.IsValid():
+		if !slices.Contains(mine, ip) {
+			return fmt.Errorf("%w: %v is no address of the sender, which has %v", ErrInput, ip, mine)
+		}
+	case r.cfg.Management.IsValid() && slices.ContainsFunc(mine, r.cfg.Management.Contains):
+		ip = mine[slices.IndexFunc(mine, r.cfg.Management.Contains)]
+	case r.cfg.SenderIs >= 0 && slices.Contains(mine, r.sender.cfg.Address):
+		ip = r.sender.cfg.Address
+	default:
+		var err error
+		if ip, err = routeSource(reached[0].cfg.Address); err != nil || !slices.Contains(mine, ip) {
+			return fmt.Errorf("%w: the sender's address towards the hosts is not known; give --local-ip", ErrInput)
+		}
+	}
+	r.carrier.Sender = netip.AddrPortFrom(ip, r.carrier.Sender.Port())
+	if !r.cfg.Central.Addr().IsValid() {
+		r.cfg.Central = netip.AddrPortFrom(ip, r.cfg.Central.Port())
+	}
+	return nil
+}

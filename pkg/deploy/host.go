@@ -1,0 +1,236 @@
+package deploy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/control"
+	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
+	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
+)
+
+// A Problem is what a host's outcome is due to.
+type Problem struct {
+	Step   string `json:"step"`
+	Reason string `json:"reason"` // message's reasons, or remote's
+	Text   string `json:"text"`
+}
+
+// reasonLost is that of a session which ended on its own.
+const (
+	reasonLost     = "connection lost"
+	reasonSilent   = "silent"
+	reasonDeadline = "deadline"
+	reasonInternal = "internal"
+)
+
+// host is one machine of a run. A step's goroutine for the host owns it while
+// the step lasts, and the run's between steps; mu guards what both may touch.
+type host struct {
+	cfg  Host
+	name string // proven or given; "" for an address that proved nothing
+
+	session *session // nil when there is none
+	facts   message.Facts
+	missing []int // indexes into the set's blobs
+	checked message.CheckResult
+	shared  bool // its registry is the central one's process
+	listed  bool // it took the set's list
+	serving bool // a registry of ours runs there
+	lost    bool // its session ended on its own
+	served  message.Served
+
+	got      message.ReceiveResult
+	received atomic.Int64 // bytes, while it receives
+	outcome  progress.Outcome
+
+	mu      sync.Mutex
+	problem *Problem
+	timings []Timing
+}
+
+// session is an agent that runs.
+type session struct {
+	remote *remote.Session
+	client *control.Client
+}
+
+// label names the host for people.
+func (h *host) label() string {
+	if h.name != "" {
+		return h.name
+	}
+	return h.cfg.Address.String()
+}
+
+// isUsable reports whether calls can be made to the host.
+func (h *host) isUsable() bool { return h.session != nil }
+
+// canLean reports whether the host's own registry can answer for the set.
+func (h *host) canLean() bool { return h.isUsable() && h.listed && h.serving }
+
+// receives reports whether the host takes part in the sending.
+func (h *host) receives() bool {
+	return h.canLean() && len(h.missing) > 0 && h.trouble() == nil
+}
+
+func (h *host) trouble() *Problem {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.problem
+}
+
+// fail keeps the first problem: later ones follow from it.
+func (h *host) fail(step string, err error) *Problem {
+	p := problemOf(step, err)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.problem == nil {
+		h.problem = p
+	}
+	return p
+}
+
+func (h *host) took(step string, d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.timings = append(h.timings, Timing{Step: step, Seconds: d.Seconds()})
+}
+
+func problemOf(step string, err error) *Problem {
+	p := &Problem{Step: step, Reason: reasonInternal, Text: err.Error()}
+	var answered *control.Error
+	var reach *remote.Error
+	var given *message.Problem
+	switch {
+	case errors.As(err, &given):
+		p.Reason, p.Text = given.Reason, given.Text
+	case errors.As(err, &answered):
+		if answered.Reason != "" {
+			p.Reason = answered.Reason
+		}
+	case errors.As(err, &reach):
+		p.Reason = string(reach.Reason)
+		p.Text = reach.Detail
+		if reach.Err != nil {
+			p.Text = joinText(p.Text, reach.Err.Error())
+		}
+	case errors.Is(err, control.ErrSilent):
+		p.Reason = reasonSilent
+	case errors.Is(err, ErrDeadline), errors.Is(err, context.DeadlineExceeded):
+		p.Reason = reasonDeadline
+	case errors.Is(err, errLost):
+		p.Reason = reasonLost
+	}
+	return p
+}
+
+func joinText(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + ": " + b
+}
+
+var errLost = errors.New("the agent's session ended")
+
+// call makes a call to the host's agent. When the session turns out to be over,
+// the host has none any more.
+func (h *host) call(ctx context.Context, method string, req, res any) error {
+	if h.session == nil {
+		return errLost
+	}
+	err := h.session.client.Call(ctx, method, req, res)
+	return h.after(ctx, err)
+}
+
+// after looks at the error of a call: only an answer leaves the session usable.
+func (h *host) after(ctx context.Context, err error) error {
+	var answered *control.Error
+	if err == nil || errors.As(err, &answered) {
+		return err
+	}
+	s := h.session
+	h.session, h.lost = nil, true
+	s.remote.Kill()
+	if ctx.Err() != nil || errors.Is(err, control.ErrSilent) {
+		return err
+	}
+	if why := s.remote.Wait(); why != nil {
+		return fmt.Errorf("%w: %w", errLost, why)
+	}
+	return fmt.Errorf("%w: %w", errLost, err)
+}
+
+// close ends the session in order.
+func (h *host) close(ctx context.Context) {
+	if h.session != nil {
+		_ = h.session.remote.Shutdown(ctx) // the run is over: nothing depends on it
+	}
+	h.cfg.Remote.Close()
+}
+
+// onEvent takes what the host's agent tells beside its answers.
+func (r *run) onEvent(h *host) func(string, json.RawMessage) {
+	return func(name string, body json.RawMessage) {
+		switch name {
+		case message.EventNote:
+			var n message.Note
+			if json.Unmarshal(body, &n) == nil {
+				r.warn("%s: %s", h.label(), remote.Sanitize(n.Text))
+			}
+		case message.EventBytes:
+			var b message.Bytes
+			if json.Unmarshal(body, &b) == nil {
+				r.onBytes(h, b)
+			}
+		}
+	}
+}
+
+// onBytes shows how far the run is: when the sender speaks, with what the hosts
+// said since.
+func (r *run) onBytes(h *host, b message.Bytes) {
+	if h != r.sender {
+		h.received.Store(b.Done)
+		return
+	}
+	e := progress.Event{Kind: progress.Bytes, Sent: b.Done, Total: b.Total, Received: make(map[string]int64)}
+	for _, other := range r.hosts {
+		if n := other.received.Load(); n > 0 {
+			e.Received[other.label()] = n
+		}
+	}
+	r.emit(e)
+}
+
+// openHosts makes the run's hosts of the configured ones.
+func (r *run) openHosts() {
+	for _, c := range r.cfg.Hosts {
+		r.hosts = append(r.hosts, newHost(c, r.cfg.BaseDir))
+	}
+	if r.cfg.SenderIs >= 0 {
+		// The sender's agent is one of its own, on a host that is a target too.
+		s := r.cfg.Hosts[r.cfg.SenderIs]
+		r.cfg.Sender.Remote, r.cfg.Sender.Become, r.cfg.Sender.BecomePassword = s.Remote, s.Become, s.BecomePassword
+		r.cfg.Sender.Name, r.cfg.Sender.Address = s.Name, s.Address
+	}
+	r.sender = newHost(r.cfg.Sender, r.cfg.BaseDir)
+}
+
+func newHost(c Host, baseDir string) *host {
+	if c.BaseDir == "" {
+		c.BaseDir = baseDir
+	}
+	if !c.Listen.IsValid() {
+		c.Listen = netip.MustParseAddrPort("127.0.0.1:4000")
+	}
+	return &host{cfg: c, name: c.Name}
+}

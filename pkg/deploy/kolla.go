@@ -1,0 +1,78 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/kolla"
+	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
+)
+
+// configureKolla writes the drop-in that points Kolla at the hosts' registries
+// (R13), and says what in the operator's files stands against it. When every host
+// failed, Kolla is left as it is.
+func (r *run) configureKolla(_ context.Context) error {
+	if r.cfg.GlobalsDir == "" {
+		return nil
+	}
+	if len(r.where(func(h *host) bool { return h.outcome != progress.Failed })) == 0 {
+		r.warn("every host failed: the drop-in for Kolla is not written")
+		return nil
+	}
+	images, warnings, err := kolla.FromSet(r.imageRefs(), kolla.Release{Branch: r.set.Release.Branch, Tag: r.set.Release.Tag})
+	if err != nil {
+		r.warn("the drop-in for Kolla is not written: %v", err)
+		return nil
+	}
+	d := kolla.DropIn{
+		Namespace:       images.Namespace,
+		Tag:             images.Tag,
+		ReleaseVariable: images.ReleaseVariable,
+		Fallback:        r.cfg.Fallback,
+		Central:         strings.TrimPrefix(r.upstream.URL, "https://"),
+		Leaning:         r.leaning(),
+	}
+	content, err := kolla.Render(d)
+	if err != nil {
+		return fmt.Errorf("making the drop-in for Kolla: %w", err)
+	}
+	findings, err := kolla.Check(r.cfg.GlobalsFile, r.cfg.GlobalsDir, d, images)
+	if err != nil {
+		r.warn("%v", err)
+	}
+	for _, f := range findings {
+		warnings = append(warnings, f.String())
+	}
+	change, err := kolla.Write(r.cfg.GlobalsDir, content)
+	if err != nil {
+		r.warn("the drop-in for Kolla is not written: %v", err)
+		return nil
+	}
+	r.report.DropIn = &DropIn{Path: change.Path, Action: string(change.Action)}
+	for _, w := range append(warnings, change.Notice()) {
+		if w != "" {
+			r.warn("%s", w)
+		}
+	}
+	return nil
+}
+
+func (r *run) imageRefs() []kolla.ImageRef {
+	refs := make([]kolla.ImageRef, 0, len(r.set.Images))
+	for _, im := range r.set.Images {
+		refs = append(refs, kolla.ImageRef{Repository: im.Repository, Tag: im.Tag})
+	}
+	return refs
+}
+
+// leaning names the hosts that have no set of their own, as Ansible knows them.
+func (r *run) leaning() []string {
+	var names []string
+	for _, h := range r.hosts {
+		if h.outcome == progress.Central {
+			names = append(names, h.label())
+		}
+	}
+	return names
+}

@@ -1,0 +1,182 @@
+// Package deploy is the main job on the deploy server: it takes a bundle and a
+// list of hosts and ends with every host serving every image from its own
+// registry, or leaning on the central one, or named as failed (R7).
+//
+// [Run] is a literal list of steps, one file each. A step works on all hosts at
+// once; what goes wrong on a host is kept in that host and never ends the run.
+// All that happens on a machine, the sender too, is asked of an agent there
+// (pkg/agent), so a sender elsewhere is no special case.
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
+	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
+	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+)
+
+// Why a run ends before anything was sent.
+var (
+	// ErrInput: the bundle or the configuration is not usable.
+	ErrInput = errors.New("deploy: unusable input")
+	// ErrNoWay: no host can be reached, or none reaches the sender.
+	ErrNoWay = errors.New("deploy: no way to the hosts")
+	// ErrDeadline is the cause of what was cut short by Config.Timeout.
+	ErrDeadline = errors.New("the run's deadline has passed")
+)
+
+// A step is one entry of the main job. An error of do ends the run.
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+// steps is the main job.
+func (r *run) steps() []step {
+	return []step{
+		{"connect", r.connect},
+		{"import", r.importBundle},
+		{"central", r.serveCentrally},
+		{"list", r.giveList},
+		{"check", r.check},
+		{"serve", r.serve},
+		{"send", r.send},
+		{"recover", r.recoverHosts},
+		{"verify", r.verify},
+		{"kolla", r.configureKolla},
+	}
+}
+
+// run is the state of one main job. The goroutine of Run owns it; what hosts
+// report comes in through their own fields.
+type run struct {
+	cfg     Config
+	hosts   []*host
+	sender  *host
+	started time.Time
+
+	set      *store.Set
+	upstream registry.Upstream
+	carrier  message.Carrier
+
+	deadline time.Time
+	report   Report
+
+	mu       sync.Mutex // guards warnings
+	warnings []string
+}
+
+// Run does the main job and returns what became of every host. The Report is
+// good beside an error too, which is ErrInput or ErrNoWay when nothing was
+// changed on any host, or the cause of ctx.
+func Run(ctx context.Context, cfg Config) (*Report, error) {
+	if cfg.BaseDir == "" {
+		cfg.BaseDir = remote.DefaultBaseDir
+	}
+	r := &run{cfg: cfg, started: time.Now(), carrier: cfg.Carrier}
+	r.openHosts()
+	timeout := cfg.Timeout
+	if timeout == 0 {
+		timeout = TimeoutBase // until the payload is known
+	}
+	r.deadline = r.started.Add(timeout)
+	err := r.run(ctx)
+	r.close(ctx)
+	return r.finish(err), err
+}
+
+func (r *run) run(ctx context.Context) error {
+	steps := r.steps()
+	for i, s := range steps {
+		r.emit(progress.Event{Kind: progress.StepStarted, Step: s.name, Index: i + 1, Of: len(steps), Hosts: len(r.hosts)})
+		begin := time.Now()
+		err := s.do(ctx)
+		r.report.Timings = append(r.report.Timings, Timing{Step: s.name, Seconds: time.Since(begin).Seconds()})
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		r.emit(progress.Event{Kind: progress.StepDone, Step: s.name})
+	}
+	return nil
+}
+
+// within bounds a step by limit and by the run's deadline.
+func (r *run) within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	at := time.Now().Add(limit)
+	if r.deadline.Before(at) {
+		at = r.deadline
+	}
+	return context.WithDeadlineCause(ctx, at, fmt.Errorf("%w: no answer", ErrDeadline))
+}
+
+// each runs do for all hosts at once, waits, and keeps what went wrong in the
+// host.
+func (r *run) each(ctx context.Context, name string, hosts []*host, do func(context.Context, *host) error) {
+	var wg sync.WaitGroup
+	for _, h := range hosts {
+		wg.Go(func() {
+			begin := time.Now()
+			err := do(ctx, h)
+			h.took(name, time.Since(begin))
+			if err != nil {
+				r.blame(h, name, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// blame keeps err as what h's outcome is due to, and shows it.
+func (r *run) blame(h *host, step string, err error) {
+	p := h.fail(step, err)
+	r.emit(progress.Event{
+		Kind: progress.HostState, Step: step, Host: h.label(), State: "problem",
+		Reason: p.Reason + ": " + p.Text,
+	})
+}
+
+func (r *run) emit(e progress.Event) {
+	if r.cfg.Progress != nil {
+		r.cfg.Progress.Event(e)
+	}
+}
+
+func (r *run) warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.mu.Lock()
+	r.warnings = append(r.warnings, text)
+	r.mu.Unlock()
+	r.emit(progress.Event{Kind: progress.Warning, Message: text})
+}
+
+// where returns the hosts for which keep holds.
+func (r *run) where(keep func(*host) bool) []*host {
+	var out []*host
+	for _, h := range r.hosts {
+		if keep(h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// close ends all sessions in order, so that agents can clean up.
+func (r *run) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CloseTime)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, h := range append(r.hosts, r.sender) {
+		wg.Go(func() { h.close(ctx) })
+	}
+	wg.Wait()
+}

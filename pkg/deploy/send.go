@@ -1,0 +1,120 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+)
+
+// send sends the pack - every blob that some host lacks - once, to all hosts
+// that lack something. With nothing missing, nothing is sent.
+func (r *run) send(ctx context.Context) error {
+	to := r.where((*host).receives)
+	pack := packFor(to)
+	if len(pack) == 0 {
+		return nil
+	}
+	r.report.PackBytes = r.sizeOf(pack)
+	ctx, cancel := r.within(ctx, r.sendTime())
+	defer cancel()
+
+	sending, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(func() { r.sendPack(sending, pack, to) })
+	r.each(ctx, "send", to, func(ctx context.Context, h *host) error { return r.receiveOn(ctx, h, pack) })
+	if len(r.where((*host).receives)) == 0 {
+		stop() // nobody is left to send to
+	}
+	wg.Wait()
+	return nil
+}
+
+// packFor returns the union of what hosts lack, ascending.
+func packFor(hosts []*host) []int {
+	lacked := make(map[int]bool)
+	for _, h := range hosts {
+		for _, i := range h.missing {
+			lacked[i] = true
+		}
+	}
+	pack := make([]int, 0, len(lacked))
+	for i := range lacked {
+		pack = append(pack, i)
+	}
+	slices.Sort(pack)
+	return pack
+}
+
+func (r *run) sizeOf(pack []int) (n int64) {
+	for _, i := range pack {
+		n += r.set.Blobs[i].Size
+	}
+	return n
+}
+
+// sendTime leaves a part of the run's time for fall-back and proof.
+func (r *run) sendTime() time.Duration {
+	left := time.Until(r.deadline)
+	return left - min(left/ProofShare, ProofReserve)
+}
+
+// sendPack makes the sender send. Its failure fails every host that waits for
+// bytes, each by its own account, so it is only told here.
+func (r *run) sendPack(ctx context.Context, pack []int, to []*host) {
+	req := message.Send{
+		Carrier:     r.carrier,
+		SetID:       r.set.ID,
+		Pack:        pack,
+		JoinTimeout: JoinTime,
+		SilentAfter: SilentAfter,
+		MaxRate:     r.cfg.MaxRate,
+	}
+	for _, h := range to {
+		req.Clients = append(req.Clients, h.checked.LocalIP)
+	}
+	var res message.SendResult
+	err := r.sender.session.client.Call(ctx, message.CallSend, req, &res)
+	r.report.SentBytes, r.report.SenderRepaired = res.Bytes, res.Repaired
+	if err != nil && !errors.Is(err, context.Canceled) {
+		r.warn("sending: %v", err)
+	}
+	for addr, why := range res.Clients {
+		r.warn("%s: left out of the sending: %s", r.labelOf(addr), why)
+	}
+}
+
+func (r *run) labelOf(addr string) string {
+	ip, _ := netip.ParseAddr(addr)
+	for _, h := range r.hosts {
+		if h.checked.LocalIP == ip {
+			return h.label()
+		}
+	}
+	return addr
+}
+
+func (r *run) receiveOn(ctx context.Context, h *host, pack []int) error {
+	req := message.Receive{Carrier: r.carrier, LocalIP: h.checked.LocalIP, SetID: r.set.ID, Pack: pack}
+	if err := h.call(ctx, message.CallReceive, req, &h.got); err != nil {
+		return err
+	}
+	h.missing = h.got.Missing
+	if h.got.Packets > 0 && h.got.Packets == h.got.Repaired {
+		r.warn("%s: no multicast received, it was served over TCP: is IGMP or UDP %d filtered on the way?",
+			h.label(), r.carrier.Group.Port())
+	}
+	if h.got.Problem != nil {
+		return h.got.Problem
+	}
+	if len(h.missing) > 0 {
+		return fmt.Errorf("%d blobs did not arrive", len(h.missing))
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/kolla"
+	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
+)
+
+// verify switches every host to the set and has it prove over HTTP what it
+// serves. Only the proof makes an outcome (R7): everything else is failed.
+func (r *run) verify(ctx context.Context) error {
+	r.each(ctx, "verify", r.where((*host).canLean), r.verifyHost)
+	for _, h := range r.hosts {
+		if h.outcome == "" {
+			h.outcome = progress.Failed
+		}
+		r.announce(h)
+	}
+	return nil
+}
+
+func (r *run) announce(h *host) {
+	e := progress.Event{Kind: progress.HostState, Step: "verify", Host: h.label(), State: string(h.outcome)}
+	if p := h.trouble(); p != nil && h.outcome != progress.Local {
+		e.Reason = p.Reason + ": " + p.Text
+	}
+	r.emit(e)
+}
+
+func (r *run) verifyHost(ctx context.Context, h *host) error {
+	var localErr error
+	if len(h.missing) == 0 {
+		if localErr = r.prove(ctx, h, false); localErr == nil {
+			h.outcome = progress.Local
+			return nil
+		}
+	}
+	if !h.isUsable() || h.shared {
+		return localErr
+	}
+	if err := r.prove(ctx, h, true); err != nil {
+		return errors.Join(localErr, err)
+	}
+	if err := r.pullCentrally(ctx, h); err != nil {
+		return errors.Join(localErr, err)
+	}
+	h.outcome = progress.Central
+	return localErr
+}
+
+// prove switches h to the set, whole or leaning, and has it read back.
+func (r *run) prove(ctx context.Context, h *host, lean bool) error {
+	limit := ProofTime + time.Duration(r.set.TotalSize()/ProofRate)*time.Second
+	ctx, cancel := r.within(ctx, CallTime+limit)
+	defer cancel()
+	if err := h.call(ctx, message.CallActivate, message.Activate{SetID: r.set.ID, Lean: lean}, nil); err != nil {
+		return err
+	}
+	return h.call(ctx, message.CallVerify, message.Verify{SetID: r.set.ID, Lean: lean}, nil)
+}
+
+// pullCentrally has the host's engine pull an image from the address that Kolla
+// will use, where that is the central registry (R12).
+func (r *run) pullCentrally(ctx context.Context, h *host) error {
+	if r.cfg.Fallback != kolla.PerHost && r.cfg.Fallback != kolla.All {
+		return nil
+	}
+	ctx, cancel := r.within(ctx, ServeTime)
+	defer cancel()
+	im := r.set.Images[0]
+	ref := strings.TrimPrefix(r.upstream.URL, "https://") + "/" + im.Repository + ":" + im.Tag
+	return h.call(ctx, message.CallPull, message.Pull{Reference: ref}, nil)
+}
