@@ -37,7 +37,7 @@ func (a *ahead) run(r io.Reader) {
 			return
 		case buf = <-a.free:
 		}
-		n, err := fill(r, buf)
+		n, err := a.fill(r, buf)
 		a.full <- buf[:n] // has room: there are no more buffers than that
 		if err != nil {
 			a.err = err
@@ -46,14 +46,24 @@ func (a *ahead) run(r io.Reader) {
 	}
 }
 
-// fill reads until buf is full, so that many short reads make one hand-over.
-func fill(r io.Reader, buf []byte) (n int, err error) {
-	for n < len(buf) && err == nil {
+// fill reads until buf is at least half full, so that many short reads make one
+// hand-over.
+func (a *ahead) fill(r io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf)/2 && err == nil && !a.stopped() {
 		var m int
 		m, err = r.Read(buf[n:])
 		n += m
 	}
 	return n, err
+}
+
+func (a *ahead) stopped() bool {
+	select {
+	case <-a.stop:
+		return true
+	default:
+		return false
+	}
 }
 
 func (a *ahead) Read(p []byte) (int, error) {

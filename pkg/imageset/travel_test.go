@@ -1,7 +1,6 @@
 package imageset
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"testing"
@@ -9,34 +8,6 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset/sample"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
-
-func newStore(t testing.TB) *store.Store {
-	t.Helper()
-	st, err := store.Create(store.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
-	return st
-}
-
-func bundleOf(t testing.TB, o sample.Options) []byte {
-	t.Helper()
-	var buf bytes.Buffer
-	if err := sample.Write(&buf, o); err != nil {
-		t.Fatal(err)
-	}
-	return buf.Bytes()
-}
-
-func mustImport(t testing.TB, st *store.Store, bundle []byte) *store.Set {
-	t.Helper()
-	set, err := ImportStream(context.Background(), bytes.NewReader(bundle), st, ImportOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return set
-}
 
 // The whole way: a bundle into one store, its pack through a sink into another,
 // the set active on both.
