@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 )
@@ -43,17 +45,25 @@ func (r *run) check(ctx context.Context) error {
 	}
 	asked := r.where((*host).isUsable)
 	r.each(ctx, "check", asked, r.checkHost)
-	asked = r.where(func(h *host) bool { return h.checked.LocalIP.IsValid() || h.checked.Sender != nil })
-	for _, h := range asked {
-		if h.checked.Sender == nil || h.checked.Central == nil {
-			return nil
-		}
-	}
+	asked = r.where(func(h *host) bool { return h.answered })
 	if len(asked) == 0 {
 		return nil // all were lost; the report says why
 	}
-	return fmt.Errorf("%w: no host reaches the sender or the central registry (open TCP %d and %d there, or choose --sender):\n  %s",
-		ErrNoWay, r.carrier.Sender.Port(), r.cfg.Central.Port(), r.reasons())
+	reached := func(problem func(*host) *message.Problem) bool {
+		return slices.ContainsFunc(asked, func(h *host) bool { return problem(h) == nil })
+	}
+	if !reached(func(h *host) *message.Problem { return h.checked.Sender }) {
+		return r.noWay("the sender", r.carrier.Sender, asked[0].checked.Sender)
+	}
+	if !reached(func(h *host) *message.Problem { return h.checked.Central }) {
+		return r.noWay("the central registry", r.cfg.Central, asked[0].checked.Central)
+	}
+	return nil
+}
+
+func (r *run) noWay(what string, addr netip.AddrPort, why *message.Problem) error {
+	return fmt.Errorf("%w: no host can open TCP to %s at %v (%w): open that port there, choose another --local-ip, or a --sender that they reach",
+		ErrNoWay, what, addr, why)
 }
 
 func (r *run) listen(ctx context.Context) error {
@@ -72,6 +82,7 @@ func (r *run) checkHost(ctx context.Context, h *host) error {
 	if err := h.call(ctx, message.CallCheck, req, &h.checked); err != nil {
 		return err
 	}
+	h.answered = true
 	c := h.checked
 	if c.Platform != nil {
 		h.serving = false

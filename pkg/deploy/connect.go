@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -59,17 +60,26 @@ func (r *run) senderSetup() message.Setup {
 func (r *run) open(ctx context.Context, h *host, setup message.Setup) error {
 	ctx, cancel := r.within(ctx, ConnectTime)
 	defer cancel()
-	rs, _, err := remote.Bootstrap(ctx, h.cfg.Remote, remote.Options{
+	rs, out, in, err := r.dial(ctx, h)
+	if err != nil {
+		return err
+	}
+	h.session = &session{remote: rs, client: control.NewClient(out, in, r.onEvent(h))}
+	return h.call(ctx, message.CallSetup, setup, &h.facts)
+}
+
+// bootstrap starts the agent on h by a session with it.
+func (r *run) bootstrap(ctx context.Context, h *host) (agentSession, io.Reader, io.Writer, error) {
+	s, _, err := remote.Bootstrap(ctx, h.cfg.Remote, remote.Options{
 		Program:        r.cfg.Programs,
 		BaseDir:        h.cfg.BaseDir,
 		Become:         h.cfg.Become,
 		BecomePassword: h.cfg.BecomePassword,
 	})
 	if err != nil {
-		return err
+		return nil, nil, nil, err
 	}
-	h.session = &session{remote: rs, client: control.NewClient(rs.Stdout, rs.Stdin, r.onEvent(h))}
-	return h.call(ctx, message.CallSetup, setup, &h.facts)
+	return s, s.Stdout, s.Stdin, nil
 }
 
 // reasons names what is wrong with each host, a line each.

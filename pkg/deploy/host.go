@@ -41,11 +41,13 @@ type host struct {
 	facts   message.Facts
 	missing []int // indexes into the set's blobs
 	checked message.CheckResult
-	shared  bool // its registry is the central one's process
-	listed  bool // it took the set's list
-	serving bool // a registry of ours runs there
-	lost    bool // its session ended on its own
-	served  message.Served
+	// answered reports whether checked is an answer.
+	answered bool
+	shared   bool // its registry is the central one's process
+	listed   bool // it took the set's list
+	serving  bool // a registry of ours runs there
+	lost     bool // its session ended on its own
+	served   message.Served
 
 	got      message.ReceiveResult
 	received atomic.Int64 // bytes, while it receives
@@ -58,8 +60,15 @@ type host struct {
 
 // session is an agent that runs.
 type session struct {
-	remote *remote.Session
+	remote agentSession
 	client *control.Client
+}
+
+// agentSession is what a run needs of a *remote.Session.
+type agentSession interface {
+	Kill()
+	Wait() error
+	Shutdown(context.Context) error
 }
 
 // label names the host for people.

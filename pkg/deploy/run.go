@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -69,6 +70,9 @@ type run struct {
 	deadline time.Time
 	report   Report
 
+	// dial starts an agent: bootstrap, but for tests.
+	dial func(context.Context, *host) (agentSession, io.Reader, io.Writer, error)
+
 	mu       sync.Mutex // guards warnings
 	warnings []string
 }
@@ -80,9 +84,19 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if cfg.BaseDir == "" {
 		cfg.BaseDir = remote.DefaultBaseDir
 	}
+	r := newRun(cfg)
+	r.dial = r.bootstrap
+	return r.whole(ctx)
+}
+
+func newRun(cfg Config) *run {
 	r := &run{cfg: cfg, started: time.Now(), carrier: cfg.Carrier}
 	r.openHosts()
-	timeout := cfg.Timeout
+	return r
+}
+
+func (r *run) whole(ctx context.Context) (*Report, error) {
+	timeout := r.cfg.Timeout
 	if timeout == 0 {
 		timeout = TimeoutBase // until the payload is known
 	}
