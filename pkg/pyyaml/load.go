@@ -50,6 +50,9 @@ func Parse(name string, data []byte) (*Document, error) {
 	if e == nil {
 		e = checkNodes(root)
 	}
+	if e == nil {
+		e = checkTabs(data, root.Content[0])
+	}
 	if e != nil {
 		e.File = name
 		return nil, e
