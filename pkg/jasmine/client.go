@@ -86,7 +86,7 @@ func (c *Client) dial(ctx context.Context) (*net.TCPConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
 	defer cancel()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: c.cfg.LocalIP.AsSlice()}}
-	for {
+	for pause := dialPause; ; pause = min(2*pause, dialPauseMax) {
 		conn, err := d.DialContext(ctx, "tcp4", c.cfg.Server.String())
 		if err == nil {
 			return conn.(*net.TCPConn), nil
@@ -95,7 +95,7 @@ func (c *Client) dial(ctx context.Context) (*net.TCPConn, error) {
 			return nil, fmt.Errorf("connecting to the server: %w", err)
 		}
 		select {
-		case <-time.After(dialPause):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return nil, fmt.Errorf("connecting to the server: %w", err)
 		}

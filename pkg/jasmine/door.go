@@ -32,7 +32,7 @@ func (d *door) run() {
 			select {
 			case <-d.shut:
 				return
-			case <-time.After(dialPause):
+			case <-time.After(dialPauseMax):
 				continue
 			}
 		}

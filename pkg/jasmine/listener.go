@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +16,7 @@ type groupPort = netip.AddrPort
 type packetReceiver interface {
 	Read() ([]multicast.Packet, error)
 	TryRead() (packets []multicast.Packet, more bool, err error)
-	SetReadDeadline(t time.Time) error
+	Interrupt()
 	BufferBytes() int
 	Foreign() uint64
 	Oversize() uint64
@@ -52,7 +51,7 @@ func (l *listener) run() {
 	defer close(l.done)
 	for {
 		packets, err := l.rx.Read()
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		if errors.Is(err, multicast.ErrInterrupted) {
 			err = l.empty()
 		}
 		if errors.Is(err, net.ErrClosed) {
@@ -68,9 +67,6 @@ func (l *listener) run() {
 
 // empty reads what waits in the socket and says that it did: see drain.
 func (l *listener) empty() error {
-	if err := l.rx.SetReadDeadline(time.Time{}); err != nil {
-		return err
-	}
 	for more := true; more; {
 		var packets []multicast.Packet
 		var err error
@@ -87,7 +83,7 @@ func (l *listener) empty() error {
 // drain makes run read all that waits in the socket; a token in drained says
 // that it did. Datagrams that came before SENT are there before SENT is read,
 // but nobody else can know that run has read them.
-func (l *listener) drain() error { return l.rx.SetReadDeadline(time.Unix(1, 0)) }
+func (l *listener) drain() { l.rx.Interrupt() }
 
 func (l *listener) take(packets []multicast.Packet) {
 	if len(packets) == 0 {

@@ -30,8 +30,9 @@ const (
 	// ahead, keep the server's memory small.
 	bufferPackets = 16384
 
-	// sendBatch is how many datagrams are handed over at once.
-	sendBatch = 64
+	// sendBatch is how many datagrams are handed over at once: two runs of as
+	// many as fit one message to the kernel.
+	sendBatch = 88
 
 	// requestChunk is how many packets a client asks for in one REQ: the
 	// message fits one TCP segment, which a server that reads it in one piece
@@ -55,9 +56,10 @@ const (
 	settle    = 3 * time.Millisecond
 	settleMax = 60 * time.Millisecond
 
-	// dialPause is between two attempts to connect to a server that is not
-	// there yet.
-	dialPause = 100 * time.Millisecond
+	// dialPause and dialPauseMax are the first and the longest pause between
+	// two attempts to connect to a server that is not there yet.
+	dialPause    = 10 * time.Millisecond
+	dialPauseMax = 500 * time.Millisecond
 
 	// outputGrace is how long a failed client waits for a write that hangs.
 	outputGrace = time.Second

@@ -131,9 +131,7 @@ func (r *reception) gather(ctx context.Context, a *assembly) error {
 	if isClosed(a.full) {
 		return nil
 	}
-	if err := r.listener.drain(); err != nil {
-		return err
-	}
+	r.listener.drain()
 	select {
 	case <-r.listener.drained:
 	case <-ctx.Done():

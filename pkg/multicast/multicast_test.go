@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
+	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 var testGroup = netip.MustParseAddr("239.192.77.200")
@@ -41,9 +43,8 @@ func listen(t testing.TB, cfg ReceiverConfig) *Receiver {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	if err := r.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
+	timer := time.AfterFunc(5*time.Second, r.Interrupt) // so that a lost packet does not hang the test
+	t.Cleanup(func() { timer.Stop() })
 	return r
 }
 
@@ -172,22 +173,53 @@ func TestDropsCountsWhatDidNotFitTheBuffer(t *testing.T) {
 	}
 }
 
-func TestReadEndsAtDeadlineAndClose(t *testing.T) {
-	r := listen(t, ReceiverConfig{Group: netip.AddrPortFrom(testGroup, freePort(t))})
-	r.SetReadDeadline(time.Unix(1, 0))
-	if _, err := r.Read(); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("after the deadline: %v, want os.ErrDeadlineExceeded", err)
+func TestReadEndsAtInterruptAndClose(t *testing.T) {
+	group := netip.AddrPortFrom(testGroup, freePort(t))
+	r := listen(t, ReceiverConfig{Group: group})
+	r.Interrupt()
+	if _, err := r.Read(); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("interrupted before: %v, want ErrInterrupted", err)
 	}
-	r.SetReadDeadline(time.Time{})
 	ended := make(chan error)
-	go func() { _, err := r.Read(); ended <- err }()
+	read := func() { _, err := r.Read(); ended <- err }
+	go read()
+	r.Interrupt()
+	if err := <-ended; !errors.Is(err, ErrInterrupted) {
+		t.Errorf("interrupted: %v, want ErrInterrupted", err)
+	}
+	if err := dial(t, group, "127.0.0.1").Send([][][]byte{{[]byte("x")}}); err != nil {
+		t.Fatal(err)
+	}
+	collect(t, r, 1) // an interrupt counts once
+	go read()
 	r.Close()
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("after Close: %v, want net.ErrClosed", err)
 	}
+	if _, _, err := r.TryRead(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("TryRead after Close: %v, want net.ErrClosed", err)
+	}
+}
+
+func TestNapNeverFillsTheBuffer(t *testing.T) {
+	for _, tt := range []struct {
+		buffer int
+		want   time.Duration
+	}{
+		{8 << 20, napMax},
+		{2 * 212992, 46 * datagramInterval}, // the default of a machine that nobody tuned
+		{64 << 10, 0},
+	} {
+		if got := napFor(tt.buffer); got != tt.want {
+			t.Errorf("napFor(%d) = %v, want %v", tt.buffer, got, tt.want)
+		}
+	}
 }
 
 func TestReadingAndSendingDoNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
 	group := netip.AddrPortFrom(testGroup, freePort(t))
 	r := listen(t, ReceiverConfig{Group: group})
 	s := dial(t, group, "127.0.0.1")
@@ -202,6 +234,87 @@ func TestReadingAndSendingDoNotAllocate(t *testing.T) {
 	})
 	if allocs > 0 {
 		t.Errorf("%v allocations a datagram, want 0", allocs)
+	}
+}
+
+// Runs of equal datagrams go out in one piece; what arrives must not show it.
+func TestSegmentationKeepsEveryDatagram(t *testing.T) {
+	sizes := []int{7, 1472, 1472, 1472, 300, 300, 1, 1472, 2, 2, 3}
+	for range 100 {
+		sizes = append(sizes, 1472)
+	}
+	for range 200 {
+		sizes = append(sizes, 5)
+	}
+	for _, noSegment := range []bool{false, true} {
+		group := netip.AddrPortFrom(testGroup, freePort(t))
+		r := listen(t, ReceiverConfig{Group: group})
+		s, err := Dial(SenderConfig{Group: group, Interface: loopback(t), Local: netip.MustParseAddr("127.0.0.1"), NoSegment: noSegment})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		var out [][][]byte
+		for i, n := range sizes {
+			d := bytes.Repeat([]byte{byte(i)}, n)
+			out = append(out, [][]byte{d[:n/2], d[n/2:]})
+		}
+		if err := s.Send(out); err != nil {
+			t.Fatal(err)
+		}
+		for i, got := range collect(t, r, len(sizes)) {
+			want := "127.0.0.1 " + string(bytes.Repeat([]byte{byte(i)}, sizes[i]))
+			if got != want {
+				t.Fatalf("no segmentation %v: datagram %d has %d bytes, want %d", noSegment, i, len(got), len(want))
+			}
+		}
+		if s.Unsent() != 0 {
+			t.Errorf("Unsent() = %d", s.Unsent())
+		}
+	}
+}
+
+func TestRunsAreWhatTheKernelTakes(t *testing.T) {
+	var r runs
+	r.init(&net.UDPAddr{}, true)
+	datagrams := func(sizes ...int) (out [][][]byte) {
+		for _, n := range sizes {
+			out = append(out, [][]byte{make([]byte, n)})
+		}
+		return out
+	}
+	many := make([]int, 150)
+	for i := range many {
+		many[i] = 1472
+	}
+	for _, tt := range []struct {
+		sizes, want []int
+	}{
+		{[]int{10, 10, 10}, []int{3}},
+		{[]int{10, 10, 4, 10}, []int{3, 1}}, // a shorter one ends its run
+		{[]int{4, 10, 10}, []int{1, 2}},
+		{[]int{0, 0, 3}, []int{1, 1, 1}},
+		{[]int{40000, 40000}, []int{1, 1}},
+		{many, []int{44, 44, 44, 18}}, // 44 * 1472 fit 65507 bytes
+	} {
+		msgs := r.pack(datagrams(tt.sizes...))
+		if got := r.counts[:len(msgs)]; !slices.Equal(got, tt.want) {
+			t.Errorf("sizes %v: runs %v, want %v", tt.sizes, got, tt.want)
+		}
+	}
+}
+
+// A kernel or a card without UDP_SEGMENT says so by an error.
+func TestSegmentFaultsAreNotLosses(t *testing.T) {
+	for _, err := range []error{unix.EIO, unix.EINVAL, unix.EMSGSIZE} {
+		if !isSegmentFault(err) || isLoss(err) {
+			t.Errorf("%v: segment fault %v, loss %v", err, isSegmentFault(err), isLoss(err))
+		}
+	}
+	for _, err := range []error{unix.EPERM, unix.ENETDOWN} {
+		if isSegmentFault(err) || !isLoss(err) {
+			t.Errorf("%v: segment fault %v, loss %v", err, isSegmentFault(err), isLoss(err))
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package multicast
 import (
 	"encoding/binary"
 	"net/netip"
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -21,11 +22,6 @@ type recvBatch struct {
 	iovs  []unix.Iovec
 	names []unix.RawSockaddrInet4
 	bufs  [][]byte
-
-	recv  func(fd uintptr) bool // receive, bound once: a closure would be made for each read
-	wait  bool                  // whether to wait when nothing is there
-	n     int                   // datagrams of the last call
-	errno unix.Errno
 }
 
 func (b *recvBatch) init(n, size int) {
@@ -43,29 +39,24 @@ func (b *recvBatch) init(n, size int) {
 		h.SetIovlen(1)
 		h.Name = (*byte)(unsafe.Pointer(&b.names[i]))
 	}
-	b.recv = b.receive
 }
 
-// receive is called by the runtime's poller: false asks it to wait until the
-// socket is readable and to call again.
-func (b *recvBatch) receive(fd uintptr) bool {
+// receive takes the datagrams that are there and returns how many, 0 if none.
+func (b *recvBatch) receive(fd int) (int, error) {
 	for i := range b.hdrs {
 		b.hdrs[i].hdr.Namelen = unix.SizeofSockaddrInet4 // the kernel overwrites it
 	}
-	b.n, b.errno = 0, 0
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.hdrs[0])),
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdrs[0])),
 			uintptr(len(b.hdrs)), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
-			b.n = int(n)
-			return true
+			return int(n), nil
 		case unix.EINTR:
 		case unix.EAGAIN:
-			return !b.wait
+			return 0, nil
 		default:
-			b.errno = errno
-			return true
+			return 0, os.NewSyscallError("recvmmsg", errno)
 		}
 	}
 }

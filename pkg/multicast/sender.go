@@ -16,7 +16,7 @@ import (
 // drops, more than a writer needs to keep 1 Gb/s busy (5 ms).
 const DefaultSendBuffer = 512 << 10
 
-// SenderConfig says where to send. All but the last three must be set.
+// SenderConfig says where to send. Group, Interface and Local must be set.
 type SenderConfig struct {
 	Group     netip.AddrPort
 	Interface *net.Interface // where the datagrams leave; see InterfaceOf
@@ -24,6 +24,7 @@ type SenderConfig struct {
 
 	TTL         int  // hops (default 1: this network only)
 	NoLoop      bool // whether receivers on this host are left out
+	NoSegment   bool // whether UDP_SEGMENT is not to be used
 	BufferBytes int  // as SO_SNDBUF counts (default DefaultSendBuffer)
 }
 
@@ -32,7 +33,7 @@ type SenderConfig struct {
 type Sender struct {
 	conn   *net.UDPConn
 	pconn  *ipv4.PacketConn
-	msgs   []ipv4.Message // all to the group; only Buffers change
+	runs   runs
 	unsent atomic.Uint64
 }
 
@@ -45,11 +46,8 @@ func Dial(cfg SenderConfig) (*Sender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("binding a sending socket: %w", err)
 	}
-	s := &Sender{conn: conn, pconn: ipv4.NewPacketConn(conn), msgs: make([]ipv4.Message, DefaultBatch)}
-	to := net.UDPAddrFromAddrPort(cfg.Group)
-	for i := range s.msgs {
-		s.msgs[i].Addr = to
-	}
+	s := &Sender{conn: conn, pconn: ipv4.NewPacketConn(conn)}
+	s.runs.init(net.UDPAddrFromAddrPort(cfg.Group), !cfg.NoSegment)
 	if err := s.configure(cfg); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("preparing to send on %s: %w", cfg.Interface.Name, err)
@@ -66,36 +64,44 @@ func (s *Sender) configure(cfg SenderConfig) error {
 	)
 }
 
-// Send writes datagrams, each a list of parts, and waits while the socket's
-// buffer is full. A datagram that the host itself will not let out - a firewall
-// rule, an interface that is down, a full queue - is as lost as one that the
-// network drops: it is counted in Unsent and the rest are sent.
+// Send writes datagrams, each a list of parts, in order, and waits while the
+// socket's buffer is full. A datagram that the host itself will not let out - a
+// firewall rule, an interface that is down, a full queue - is as lost as one
+// that the network drops: it is counted in Unsent and the rest are sent.
 func (s *Sender) Send(datagrams [][][]byte) error {
 	for len(datagrams) > 0 {
-		n := min(len(datagrams), len(s.msgs))
-		for i := range n {
-			s.msgs[i].Buffers = datagrams[i]
+		msgs := s.runs.pack(datagrams)
+		sent, err := s.pconn.WriteBatch(msgs, 0)
+		switch {
+		case sent > 0:
+			datagrams = datagrams[s.runs.datagrams(sent):]
+		case err != nil && s.runs.segment && isSegmentFault(err):
+			s.runs.segment = false // and again, one by one
+		case isLoss(err):
+			n := s.runs.datagrams(1)
+			s.unsent.Add(uint64(n))
+			datagrams = datagrams[n:]
+		case err != nil:
+			return fmt.Errorf("sending to the group: %w", err)
 		}
-		sent, err := s.pconn.WriteBatch(s.msgs[:n], 0)
-		if sent < 0 {
-			sent = 0
-		}
-		if err != nil && sent == 0 {
-			if !isLoss(err) {
-				return fmt.Errorf("sending to the group: %w", err)
-			}
-			s.unsent.Add(1)
-			sent = 1
-		}
-		datagrams = datagrams[sent:]
 	}
 	return nil
 }
 
-// isLoss reports whether err is about one datagram, not about the socket.
+// isSegmentFault reports whether err can mean that the kernel, the interface or
+// its MTU does not allow UDP_SEGMENT here.
+func isSegmentFault(err error) bool {
+	return isOneOf(err, unix.EIO, unix.EINVAL, unix.EMSGSIZE, unix.ENOPROTOOPT, unix.EOPNOTSUPP)
+}
+
+// isLoss reports whether err is about what was sent, not about the socket.
 func isLoss(err error) bool {
-	for _, e := range []error{unix.EPERM, unix.ENOBUFS, unix.ENETDOWN, unix.ENETUNREACH,
-		unix.EHOSTUNREACH, unix.EHOSTDOWN, unix.ECONNREFUSED} {
+	return isOneOf(err, unix.EPERM, unix.ENOBUFS, unix.ENETDOWN, unix.ENETUNREACH,
+		unix.EHOSTUNREACH, unix.EHOSTDOWN)
+}
+
+func isOneOf(err error, errnos ...error) bool {
+	for _, e := range errnos {
 		if errors.Is(err, e) {
 			return true
 		}
