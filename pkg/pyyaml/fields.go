@@ -35,6 +35,15 @@ func (f *Fields) Get(key string) *Node {
 	return f.child(f.list[i])
 }
 
+// Keys returns the keys in the order of the file, merged ones last.
+func (f *Fields) Keys() []string {
+	keys := make([]string, 0, len(f.list))
+	for _, e := range f.list {
+		keys = append(keys, e.key)
+	}
+	return keys
+}
+
 // Optional is Get for fields that may be null: a null is nil too.
 func (f *Fields) Optional(key string) *Node {
 	n := f.Get(key)

@@ -153,6 +153,9 @@ func TestAccessors(t *testing.T) {
 	}
 	root := doc.Root().Fields()
 	merged := root.Get("merged").Fields()
+	if got := fmt.Sprint(merged.Keys()); got != "[x y z]" {
+		t.Errorf("keys are %s", got)
+	}
 	if x, ok := merged.Get("x").Int(); !ok || x != 5 {
 		t.Errorf("x = %d, %v; want 5: a key of its own wins over <<", x, ok)
 	}
