@@ -36,7 +36,7 @@ type Options struct {
 	Program func(arch string) (Program, error)
 
 	// BaseDir is our directory on the host; the program goes to BaseDir/bin.
-	// Default /var/lib/daisy-mcast. Absolute, of letters, digits and "._+-/".
+	// Default /var/lib/daisy-mcast. Absolute, of letters, digits and "._+-/,=@".
 	BaseDir string
 
 	Become         Become
@@ -78,7 +78,7 @@ func (o Options) withDefaults() Options {
 
 func (o Options) validate() error {
 	if !path.IsAbs(o.BaseDir) || path.Clean(o.BaseDir) != o.BaseDir || !isPlainPath(o.BaseDir) {
-		return fmt.Errorf("base directory %q: want an absolute path of letters, digits and ._+-/", o.BaseDir)
+		return fmt.Errorf("base directory %q: want an absolute path of letters, digits and ._+-/,=@", o.BaseDir)
 	}
 	if strings.ContainsFunc(o.BecomePassword.Reveal(), unicode.IsControl) {
 		return errors.New("a control character in sudo's password")
@@ -89,7 +89,7 @@ func (o Options) validate() error {
 func isPlainPath(p string) bool {
 	return !strings.ContainsFunc(p, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') &&
-			!strings.ContainsRune("._+-/", r)
+			!strings.ContainsRune("._+-/,=@", r)
 	})
 }
 

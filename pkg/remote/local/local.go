@@ -31,7 +31,7 @@ func (h *Host) Start(ctx context.Context, command string) (*remote.Session, erro
 		return nil, err
 	}
 	s, err := remote.StartProcess(remote.Process{
-		Cmd: exec.Command("sh", "-c", command),
+		Cmd: exec.CommandContext(context.WithoutCancel(ctx), "sh", "-c", command),
 		Judge: func(status int, stderr string) error {
 			return remote.ExitError(h.name, status, stderr)
 		},

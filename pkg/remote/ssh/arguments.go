@@ -1,15 +1,11 @@
 package ssh
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
-
-	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
 )
 
 // aliveSeconds and aliveCount: ssh gives up 15 s after a host has fallen
@@ -111,45 +107,4 @@ func (c Config) environ(socket string) []string {
 		env = append(env, "DISPLAY=:0") // before 8.4 ssh asks the helper only if it is set, and no terminal
 	}
 	return env
-}
-
-// resolve asks ssh which user and which target its configuration makes of the
-// host: these are in the target's password prompt.
-func (c Config) resolve(ctx context.Context) (account, error) {
-	cmd := exec.CommandContext(ctx, c.Program, append(c.options(), "-G", "--", c.Address)...)
-	cmd.Env = c.environ("")
-	tail := &remote.Tail{}
-	cmd.Stderr = tail
-	out, err := cmd.Output()
-	if ctx.Err() != nil {
-		return account{}, ctx.Err()
-	}
-	if err != nil {
-		return account{}, &remote.Error{Host: c.Name, Reason: remote.ReasonConfig, Detail: tail.String(), Err: err}
-	}
-	return parseAccount(string(out))
-}
-
-// parseAccount reads the output of ssh -G.
-func parseAccount(config string) (account, error) {
-	var a account
-	var alias string
-	for line := range strings.Lines(config) {
-		keyword, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		switch keyword {
-		case "user":
-			a.user = value
-		case "hostname":
-			a.target = value
-		case "hostkeyalias":
-			alias = value
-		}
-	}
-	if alias != "" {
-		a.target = alias
-	}
-	if a.user == "" || a.target == "" {
-		return a, fmt.Errorf("ssh -G names no user or no hostname")
-	}
-	return a, nil
 }

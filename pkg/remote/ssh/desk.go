@@ -13,8 +13,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
 	"golang.org/x/sys/unix"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
 )
 
 const (
@@ -23,19 +24,6 @@ const (
 	helperTimeout = 5 * time.Second // bounds one exchange with a helper
 	socketBytes   = 100             // a unix socket's name has 108 bytes at most
 )
-
-// An account is whom a password belongs to, as ssh names it in its prompts.
-type account struct{ user, target string }
-
-// asksFor reports whether prompt is the one with which ssh asks for the
-// account's password, by either of its two methods. All others - a jump
-// host's, a key's passphrase, a question about a host key - are not.
-func (a account) asksFor(prompt string) bool {
-	prompt = strings.TrimRight(prompt, " ")
-	who := a.user + "@" + a.target
-	return strings.EqualFold(prompt, who+"'s password:") ||
-		strings.EqualFold(prompt, "("+who+") Password:")
-}
 
 // A desk hands a password to the helper of one ssh, once. It listens on a
 // socket that only this user can reach, in a directory of its own.
@@ -49,6 +37,10 @@ type desk struct {
 	once   sync.Once
 
 	password remote.Secret // serve's; empty once it was handed out
+
+	mu     sync.Mutex
+	conn   *net.UnixConn // the one that serve answers
+	closed bool
 }
 
 func openDesk(who account, password remote.Secret) (*desk, error) {
@@ -93,9 +85,23 @@ func (d *desk) serve() {
 		if err != nil {
 			return
 		}
+		if !d.take(conn) {
+			return
+		}
 		_ = d.answer(conn, pid) // the helper tells ssh that it got nothing
 		_ = conn.Close()
 	}
+}
+
+// take makes conn the one that close ends; after close it ends it itself.
+func (d *desk) take(conn *net.UnixConn) (isOpen bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.conn = conn
+	if d.closed {
+		_ = conn.Close()
+	}
+	return !d.closed
 }
 
 var errRefused = errors.New("refused")
@@ -124,10 +130,16 @@ func (d *desk) answer(conn *net.UnixConn, client int) error {
 	return err
 }
 
-// close ends the desk; it may be called often.
+// close ends the desk and does not wait for helpers; it may be called often.
 func (d *desk) close() {
 	d.once.Do(func() {
 		close(d.client)
+		d.mu.Lock()
+		d.closed = true
+		if d.conn != nil {
+			_ = d.conn.Close()
+		}
+		d.mu.Unlock()
 		if d.ln != nil {
 			_ = d.ln.Close()
 		}

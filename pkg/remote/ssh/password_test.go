@@ -42,7 +42,7 @@ func TestPasswordIsNoPassphrase(t *testing.T) {
 	s := newServer(t, serverConfig{passwords: true})
 	t.Setenv(recordEnv, filepath.Join(s.dir, "record"))
 	c := s.passwordConfig(t)
-	c.Identity = s.newLockedKey(t, "locked")
+	c.User, c.Identity = "", s.newLockedKey(t, "locked")
 	s.write(t, "authorized_keys", s.read(t, "locked.pub"))
 	wantReason(t, c, remote.ReasonAuth)
 	passphrase, password, _ := strings.Cut(s.read(t, "record"), "\n")

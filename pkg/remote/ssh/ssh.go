@@ -61,7 +61,7 @@ func (h *Host) Start(ctx context.Context, command string) (*remote.Session, erro
 
 func (h *Host) start(ctx context.Context, command string) (*remote.Session, error) {
 	c := h.config
-	cmd := exec.Command(c.Program, c.arguments(command)...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), c.Program, c.arguments(command)...)
 	cmd.Env = c.environ("")
 	process := remote.Process{Cmd: cmd, Judge: h.judge}
 	if c.Log != nil && !c.isStrict() {

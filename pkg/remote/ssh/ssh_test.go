@@ -52,6 +52,7 @@ func newHost(t *testing.T, c ssh.Config) *ssh.Host {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, serverConfig{})
 	remotetest.Run(t, func(t *testing.T) remote.Host { return newHost(t, s.config()) })
 }
@@ -81,6 +82,7 @@ func wantReason(t *testing.T, c ssh.Config, want remote.Reason) {
 }
 
 func TestFault64UnknownHostKey(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, serverConfig{})
 	s.knowKey(t, "")
 	wantReason(t, s.config(), remote.ReasonHostKeyUnknown)
@@ -99,6 +101,7 @@ func TestFault64UnknownHostKey(t *testing.T) {
 }
 
 func TestR2AcceptedHostKeyIsLogged(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, serverConfig{})
 	s.knowKey(t, "")
 	var log bytes.Buffer
@@ -115,6 +118,7 @@ func TestR2AcceptedHostKeyIsLogged(t *testing.T) {
 }
 
 func TestFault64ChangedHostKey(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, serverConfig{})
 	s.newKey(t, "other")
 	s.knowKey(t, s.read(t, "other.pub"))
@@ -126,6 +130,7 @@ func TestFault64ChangedHostKey(t *testing.T) {
 }
 
 func TestFault64Auth(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, serverConfig{})
 	c := s.config()
 	c.Identity = s.newKey(t, "stranger")
@@ -135,6 +140,7 @@ func TestFault64Auth(t *testing.T) {
 }
 
 func TestFault64Refused(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, serverConfig{})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -148,6 +154,7 @@ func TestFault64Refused(t *testing.T) {
 
 // A port that accepts and says nothing.
 func TestFault64Silent(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, serverConfig{})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -161,6 +168,7 @@ func TestFault64Silent(t *testing.T) {
 }
 
 func TestFault64UnknownName(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, serverConfig{})
 	c := s.config()
 	c.Options = []string{"AddressFamily=inet6"} // of 127.0.0.1: without a name server
@@ -168,6 +176,7 @@ func TestFault64UnknownName(t *testing.T) {
 }
 
 func TestBadConfiguration(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, serverConfig{})
 	c := s.config()
 	c.Options = []string{"NoSuchOption=yes"}
@@ -179,6 +188,7 @@ func TestBadConfiguration(t *testing.T) {
 
 // A login shell that prints before, between and without line ends.
 func TestFault64Noise(t *testing.T) {
+	t.Parallel()
 	shell := `printf "Welcome to %065000d" 0; echo; echo news; printf "prompt> "; echo warning >&2; ` +
 		`exec sh -c "$SSH_ORIGINAL_COMMAND"`
 	s := newServer(t, serverConfig{forced: shell, banner: "ssh: connect to host x: Connection refused\n"})
@@ -192,6 +202,7 @@ func TestFault64Noise(t *testing.T) {
 
 // A shell that prints the commands that it runs must not forge our marks.
 func TestFault64ShellEchoes(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, serverConfig{forced: `exec 2>&1; set -xv; echo "$SSH_ORIGINAL_COMMAND"; eval "$SSH_ORIGINAL_COMMAND"`})
 	session, _, err := remote.Bootstrap(t.Context(), newHost(t, s.config()), remotetest.Options(t))
 	if err != nil {
@@ -202,6 +213,7 @@ func TestFault64ShellEchoes(t *testing.T) {
 }
 
 func TestFault64NoShell(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, serverConfig{forced: `echo This account is not available.; exit 1`})
 	_, _, err := remote.Bootstrap(t.Context(), newHost(t, s.config()), remotetest.Options(t))
 	want := "node-1: no shell: This account is not available."
@@ -211,6 +223,7 @@ func TestFault64NoShell(t *testing.T) {
 }
 
 func TestLostConnection(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, serverConfig{forced: `(eval "$SSH_ORIGINAL_COMMAND"); kill -9 $PPID`})
 	session, _, err := remote.Bootstrap(t.Context(), newHost(t, s.config()), remotetest.Options(t))
 	if err != nil {
@@ -225,6 +238,7 @@ func TestLostConnection(t *testing.T) {
 
 // Fault 63: such names never reach ssh.
 func TestFault63BadNames(t *testing.T) {
+	t.Parallel()
 	good := ssh.Config{Name: "n", Address: "192.0.2.1"}
 	bad := map[string]func(*ssh.Config){}
 	for _, a := range []string{"-oProxyCommand=touch x", "-l", ";rm", "a;rm -rf ~", "a b", "$(id)", "`id`", "a\nb", "a|b",
@@ -259,6 +273,7 @@ func TestFault63BadNames(t *testing.T) {
 
 // The words of a command reach the host as they are, and so do odd ones of ours.
 func TestCommandIsNotExpanded(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, serverConfig{})
 	word := `$(id) ~ * "quoted" & ; | < > # {a,b} %h ^x`
 	command, err := remote.Command(`printf "%s|" "$@"`, word, "", "-n")

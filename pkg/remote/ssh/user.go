@@ -2,37 +2,34 @@ package ssh
 
 import (
 	"context"
-	"os/exec"
-	"os/user"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
-	"time"
 )
 
-// ConfiguresUser reports whether ssh's own configuration names a user for the
-// host of c other than the one who runs this program, which is ssh's default.
+// nobody is a user that no configuration names.
+const nobody = "daisy-mcast-nobody"
+
+// ConfiguresUser reports whether c, or the operator's ssh configuration for its
+// host, says which user to log in as. If not ssh takes the local user's name.
 func ConfiguresUser(ctx context.Context, c Config) bool {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	program := c.Program
-	if program == "" {
-		program = "ssh"
-	}
-	args := []string{"-G"}
-	if c.ConfigFile != "" {
-		args = append(args, "-F", c.ConfigFile)
-	}
-	for _, o := range c.Options {
-		args = append(args, "-o", o)
-	}
-	out, err := exec.CommandContext(ctx, program, append(args, "--", c.Address)...).Output()
-	me, uerr := user.Current()
-	if err != nil || uerr != nil {
+	c = c.withDefaults()
+	if c.validate() != nil {
 		return false
 	}
-	for line := range strings.Lines(string(out)) {
-		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "user "); ok {
-			return name != me.Username
-		}
+	files := []string{c.ConfigFile}
+	if c.ConfigFile == "" {
+		home, _ := os.UserHomeDir() // without one ssh reads no file there either
+		files = []string{filepath.Join(home, ".ssh", "config"), "/etc/ssh/ssh_config"}
 	}
-	return false
+	var config strings.Builder
+	for _, file := range files {
+		fmt.Fprintf(&config, "Match all\nInclude \"%s\"\n", file)
+	}
+	// ssh takes the first value, so this one shows only if there is no other.
+	fmt.Fprintf(&config, "Match all\nUser %s\n", nobody)
+	c.ConfigFile = "/dev/stdin"
+	a, err := c.dump(ctx, config.String())
+	return err == nil && a.user != nobody
 }
