@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
@@ -82,6 +83,45 @@ func TestR10OnlyTheSetsDigestsGoUpstream(t *testing.T) {
 	if n := asked.Load(); n != 1 {
 		t.Errorf("upstream was asked %d times, want 1", n)
 	}
+}
+
+// Only the set's repositories go upstream: a link that an older set left in
+// another one does not make a digest of the set theirs.
+func TestR10OnlyTheSetsRepositoriesGoUpstream(t *testing.T) {
+	old := newFixture(t)
+	layer := old.big("kolla/old", "1", 500)
+	st := old.whole()
+	f := newFixture(t)
+	f.big("kolla/new", "1", 500)
+	f.put(old.content[layer.Digest])
+	set := f.set()
+	check(t, st.PutSet(set))
+	check(t, st.Lean(set.ID))
+	base := leanOn(t, st, start(t, f.whole()))
+	get(t, base+"/v2/kolla/old/blobs/"+string(layer.Digest)).wantStatus(t, 200, "")
+	check(t, os.Remove(blobFile(st, layer.Digest)))
+	get(t, base+"/v2/kolla/old/blobs/"+string(layer.Digest)).wantStatus(t, 404, "BLOB_UNKNOWN")
+	get(t, base+"/v2/kolla/new/blobs/"+string(layer.Digest)).wantStatus(t, 200, "")
+}
+
+// A body that is cut is cut by the handler, whatever serves it: HTTP/2 knows no
+// connection that ends early.
+func TestR10CutBodyAbortsTheHandler(t *testing.T) {
+	f := newFixture(t)
+	layer := f.big("kolla/a", "1", 200_000)
+	upstream := startHandler(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Write(f.content[layer.Digest][:100_000])
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	st := f.lean()
+	check(t, WriteUpstream(st.Dir(), Upstream{URL: upstream}))
+	defer func() {
+		if got := recover(); got != http.ErrAbortHandler {
+			t.Errorf("got panic %v, want http.ErrAbortHandler", got)
+		}
+	}()
+	New(Config{Store: st}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/v2/kolla/a/blobs/"+string(layer.Digest), nil))
 }
 
 // Nothing that came from upstream is kept: the store belongs to others.

@@ -228,7 +228,7 @@ func get(t *testing.T, url string, headers ...string) answer {
 func (a answer) wantStatus(t *testing.T, status int, code string) {
 	t.Helper()
 	if a.StatusCode != status {
-		t.Fatalf("%s %s: got status %d (%s), want %d", a.Request.Method, a.Request.URL, a.StatusCode, a.body, status)
+		t.Fatalf("%s %s: got status %d (%.200q), want %d", a.Request.Method, a.Request.URL, a.StatusCode, a.body, status)
 	}
 	if code == "" || a.Request.Method == http.MethodHead {
 		return

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
 // serve runs Serve and returns its addresses, and a function that ends it and
@@ -121,11 +123,20 @@ func TestServeAllAddressesOrNone(t *testing.T) {
 	}
 }
 
-// A pull that is under way when the registry is told to stop is finished.
+// A pull that is under way when the registry is told to stop is finished, one
+// through upstream too.
 func TestShutdownIsGraceful(t *testing.T) {
 	f := newFixture(t)
 	layer := f.big("kolla/a", "1", 16<<20) // more than socket buffers hold
-	all, stop := serve(t, ServeConfig{Store: f.whole().Dir(), Listen: []string{"127.0.0.1:0"}})
+	whole, lean := f.whole(), f.lean()
+	check(t, WriteUpstream(lean.Dir(), Upstream{URL: start(t, whole)}))
+	finishPull(t, whole.Dir(), layer)
+	finishPull(t, lean.Dir(), layer)
+}
+
+func finishPull(t *testing.T, dir string, layer store.Blob) {
+	t.Helper()
+	all, stop := serve(t, ServeConfig{Store: dir, Listen: []string{"127.0.0.1:0"}})
 	resp, err := http.Get("http://" + all[0].String() + "/v2/kolla/a/blobs/" + string(layer.Digest))
 	check(t, err)
 	defer resp.Body.Close()

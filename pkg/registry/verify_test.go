@@ -143,6 +143,13 @@ func TestR8StrangerIsNotOurs(t *testing.T) {
 			t.Errorf("through, from answer %d: got %v, want ErrNotOurs", from, err)
 		}
 	}
+	empty := newFixture(t).set()
+	base := startHandler(t, unnamed(0))
+	for _, err := range []error{c.VerifyLocal(t.Context(), base, empty, testIdentity), c.VerifyThrough(t.Context(), base, empty, testIdentity)} {
+		if !errors.Is(err, ErrNotOurs) {
+			t.Errorf("empty set: got %v, want ErrNotOurs", err)
+		}
+	}
 	redirect := startHandler(t, http.RedirectHandler(start(t, f.whole())+"/v2/", http.StatusFound))
 	if err := c.VerifyLocal(t.Context(), redirect, f.set(), testIdentity); !errors.Is(err, ErrNotOurs) {
 		t.Errorf("redirect: got %v, want ErrNotOurs", err)
