@@ -165,7 +165,7 @@ func TestFault20CommitErrorIsNotSwallowed(t *testing.T) {
 func TestSinkOfMany(t *testing.T) {
 	st := newStore(t)
 	var contents []string
-	for i := range 300 {
+	for i := range 60 {
 		contents = append(contents, fmt.Sprint("blob ", i))
 	}
 	s := NewSink(packOf(t, contents...), st, nil)

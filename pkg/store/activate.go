@@ -10,8 +10,8 @@ import (
 
 // Activate makes the set with this ID the one that is served, tags and all. All
 // its blobs must be here, else the error is an *IncompleteError. Links come
-// first, then tags, `current` last; each lasts before the next begins. Until
-// the last step the old set is served, whatever happens.
+// first, then tags, `current` last. Until that is switched the old set is
+// served, whatever happens.
 func (s *Store) Activate(id string) error {
 	if err := s.writable(); err != nil {
 		return err
@@ -27,10 +27,8 @@ func (s *Store) Activate(id string) error {
 	if err != nil {
 		return fmt.Errorf("activating set %s: %w", short(id), err)
 	}
-	for _, batch := range [][]link{links, tags} {
-		if err := s.writeLinks(batch); err != nil {
-			return fmt.Errorf("activating set %s: %w", short(id), err)
-		}
+	if err := s.writeLinks(links, tags); err != nil {
+		return fmt.Errorf("activating set %s: %w", short(id), err)
 	}
 	return s.switchTo(id, ModeWhole)
 }

@@ -20,42 +20,52 @@ func ParseLink(raw []byte) (Digest, error) {
 	return ParseDigest(strings.TrimSpace(string(raw)))
 }
 
-// writeLinks makes the links that are not there yet. All are staged and put on
-// disk by one syncfs, then renamed, and the names put on disk by another.
-func (s *Store) writeLinks(links []link) error {
-	var todo []link
-	for _, l := range links {
-		if have, err := readLink(l.path); err != nil || have != l.target {
-			todo = append(todo, l)
-		}
-	}
-	names, err := s.stageLinks(todo)
-	if err == nil {
-		err = s.sync()
-	}
-	for i, name := range names {
+// writeLinks makes the links that are not there yet, each batch after the one
+// before. The content of all is put on disk by one syncfs, and what was renamed
+// by another before the next batch: a power cut leaves no tag without its
+// image. The last batch's names last when the pointer that is switched next does.
+func (s *Store) writeLinks(batches ...[]link) error {
+	staged := make([][]stagedLink, len(batches))
+	var err error
+	for i, batch := range batches {
 		if err == nil {
-			err = s.publish(name, todo[i].path)
+			staged[i], err = s.stageLinks(batch)
 		}
-		if err != nil {
-			s.staging.Remove(name)
+	}
+	for _, batch := range staged {
+		if err == nil {
+			err = s.sync()
 		}
+		for _, l := range batch {
+			if err == nil {
+				err = s.publish(l.name, l.path)
+			}
+			if err != nil {
+				s.staging.Remove(l.name)
+			}
+		}
+		s.step("links written")
 	}
 	if err != nil {
 		return fmt.Errorf("writing links: %w", err)
 	}
-	s.step("links written")
-	return s.sync()
+	return nil
 }
 
-// stageLinks returns the names that were staged, also when it ends early.
-func (s *Store) stageLinks(links []link) (names []string, err error) {
+type stagedLink struct{ name, path string }
+
+// stageLinks stages those of links that are not there yet. It returns what was
+// staged also when it ends early.
+func (s *Store) stageLinks(links []link) (staged []stagedLink, err error) {
 	for _, l := range links {
+		if have, err := readLink(l.path); err == nil && have == l.target {
+			continue
+		}
 		name, err := s.stageBytes("link", []byte(l.target), false)
 		if err != nil {
-			return names, err
+			return staged, err
 		}
-		names = append(names, name)
+		staged = append(staged, stagedLink{name, l.path})
 	}
-	return names, nil
+	return staged, nil
 }
