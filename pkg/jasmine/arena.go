@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	chunkPackets = 1024
+	chunkPackets = 64
 	chunkBytes   = chunkPackets * maxPayload
 
 	// arenaChunks bounds a client's packet memory to 59.8 MB: two buffers of
 	// our own server with room, so that one is written while the next comes.
-	arenaChunks = 40
+	arenaChunks = 640
 )
 
 // An arena is all the memory that a client keeps packets in. A buffer that does

@@ -104,7 +104,7 @@ func (c *Client) dial(ctx context.Context) (*net.TCPConn, error) {
 
 // receive speaks the protocol on conn.
 func (c *Client) receive(ctx context.Context, fail context.CancelCauseFunc, conn net.Conn, dst io.Writer) error {
-	link := &link{conn: conn, in: bufio.NewReaderSize(conn, 64<<10)}
+	link := &link{conn: conn, in: bufio.NewReaderSize(conn, 16<<10)}
 	group, order, err := link.readGroup(c.cfg.RoundTimeout)
 	if err != nil {
 		return err

@@ -55,6 +55,8 @@ type ServerConfig struct {
 
 	Progress func(ServerProgress) // called at most twice a second, and at the end; may be nil
 	Log      *slog.Logger         // default: discards
+
+	testOnlyBufferPackets int // length of a buffer; 0 is bufferPackets
 }
 
 // ServerProgress is how far a server is.
@@ -78,6 +80,7 @@ func (c ServerConfig) withDefaults() (ServerConfig, error) {
 	c.TTL = orDefault(c.TTL, DefaultTTL)
 	c.JoinTimeout = orDefault(c.JoinTimeout, DefaultJoinTimeout)
 	c.ClientTimeout = orDefault(c.ClientTimeout, DefaultClientTimeout)
+	c.testOnlyBufferPackets = orDefault(c.testOnlyBufferPackets, bufferPackets)
 	c.MaxLag = orDefault(c.MaxLag, c.ClientTimeout)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -32,7 +32,7 @@ type session struct {
 func newSession(cfg ServerConfig, sender packetSender) *session {
 	return &session{
 		cfg:    cfg,
-		source: newSource(bufferPackets),
+		source: newSource(cfg.testOnlyBufferPackets),
 		sender: newPacedSender(sender, cfg.MaxRate),
 		events: make(chan peerEvent),
 	}
