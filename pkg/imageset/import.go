@@ -20,7 +20,8 @@ type ImportOptions struct {
 	Progress func(read, total int64)
 	// Note is given lines that the operator should see: what was left out.
 	Note func(text string)
-	// Force reads a bundle although it was imported before and is unchanged.
+	// Force reads a bundle although it was imported before and is unchanged, and
+	// writes every blob anew: it repairs a store.
 	Force bool
 	// SHA512, in hex, is that of the source as it lies on disk. Import takes it
 	// from <name>.sha512sum beside the bundle when it is empty.
@@ -44,6 +45,9 @@ func Import(ctx context.Context, path string, st *store.Store, opts ImportOption
 	}
 	if info.IsDir() {
 		return importDir(ctx, path, st, opts)
+	}
+	if !info.Mode().IsRegular() { // /dev/stdin
+		return ImportStream(ctx, f, st, opts)
 	}
 	set, err := importFile(ctx, f, info, st, opts)
 	if err != nil {

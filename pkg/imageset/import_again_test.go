@@ -1,6 +1,7 @@
 package imageset
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/imageset/sample"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
@@ -155,5 +157,52 @@ func TestARefusedBundleKeepsWhatWasThere(t *testing.T) {
 	}
 	if res, err := st.GC(1); err != nil || res.Blobs > 0 {
 		t.Errorf("the refused bundle left %d blobs, %v", res.Blobs, err)
+	}
+}
+
+// A blob that rotted on the deploy server's disk is repaired: a manifest or a
+// config at once, a layer by Force or by removing it.
+func TestImportRepairsTheStore(t *testing.T) {
+	path, st := writeBundle(t, bundleOf(t, sample.Options{LayerSize: provenBlob})), newStore(t)
+	set, _ := importCounting(t, path, st, ImportOptions{})
+	rot := func(large bool) {
+		t.Helper()
+		for _, b := range set.Blobs {
+			if (b.Size > provenBlob) == large {
+				data := make([]byte, b.Size)
+				if err := os.WriteFile(blobFile(st, b.Digest), data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	rot(false)
+	if _, err := ImportStream(t.Context(), bytes.NewReader(bundleOf(t, sample.Options{LayerSize: provenBlob})), st, ImportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.VerifyBlobs(t.Context(), set.Blobs, 2); err != nil {
+		t.Errorf("small blobs: %v", err)
+	}
+	rot(true)
+	importCounting(t, path, st, ImportOptions{Force: true})
+	if err := st.VerifyBlobs(t.Context(), set.Blobs, 2); err != nil {
+		t.Errorf("layers: %v", err)
+	}
+}
+
+// A refused bundle takes nothing away that was there before, not even when it
+// was written anew.
+func TestARefusedForcedImportRemovesNothing(t *testing.T) {
+	st := newStore(t)
+	set := mustImport(t, st, bundleOf(t, small()))
+	files := unpackBundle(t, bundleOf(t, small()))
+	i := files.tag(t)
+	files[i].body = []byte(files.layer(t))
+	_, err := ImportStream(t.Context(), bytes.NewReader(files.tar(t)), st, ImportOptions{Force: true})
+	if !errors.Is(err, ErrNoRevision) {
+		t.Errorf("got %v", err)
+	}
+	if n := len(st.Missing(set)); n > 0 {
+		t.Errorf("%d blobs are gone", n)
 	}
 }

@@ -143,14 +143,14 @@ func (im *importer) link(e entry, p place) error {
 }
 
 // blob takes a blob. What the store has already is read and hashed all the
-// same, but not written again.
+// same, but not written again, unless that is asked for.
 func (im *importer) blob(ctx context.Context, e entry, d store.Digest) error {
 	if len(im.blobs) >= store.MaxBlobs {
 		return fmt.Errorf("%w: more than %d blobs", ErrTooLarge, store.MaxBlobs)
 	}
 	im.blobs[d] = e.size
 	b := store.Blob{Digest: d, Size: e.size}
-	if have, err := im.st.Stat(d); err == nil && have.Size == b.Size {
+	if !im.opts.Force && im.has(b) {
 		h := sha256.New()
 		if err := im.copy(ctx, h, e); err != nil {
 			return err
@@ -160,6 +160,22 @@ func (im *importer) blob(ctx context.Context, e entry, d store.Digest) error {
 	if err := im.space(b); err != nil {
 		return err
 	}
+	return im.write(ctx, e, b)
+}
+
+// has reports whether the store has the blob. A small one, which may be a
+// manifest that is about to be read, is proven; a damaged layer shows when it is
+// sent, see Pack.Reader.
+func (im *importer) has(b store.Blob) bool {
+	have, err := im.st.Stat(b.Digest)
+	if err == nil && have.Size == b.Size && b.Size <= provenBlob {
+		_, err = im.st.ReadBlob(b.Digest, provenBlob)
+	}
+	return err == nil && have.Size == b.Size
+}
+
+func (im *importer) write(ctx context.Context, e entry, b store.Blob) error {
+	_, absent := im.st.Stat(b.Digest)
 	w, err := im.st.NewBlob(b)
 	if err != nil {
 		return err
@@ -167,7 +183,9 @@ func (im *importer) blob(ctx context.Context, e entry, d store.Digest) error {
 	if err := im.copy(ctx, w, e); err != nil {
 		return errors.Join(err, w.Abort())
 	}
-	im.added = append(im.added, d)
+	if absent != nil {
+		im.added = append(im.added, b.Digest)
+	}
 	im.commits.commit(w, func(err error) error {
 		if err != nil {
 			return &RefusedError{Entry: printable(e.name), Err: err}

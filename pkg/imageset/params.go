@@ -34,4 +34,8 @@ const (
 	commitsAtOnce = 4
 
 	copyBuffer = 1 << 20
+
+	// provenBlob is up to which size a blob that the store has is hashed before
+	// it is believed.
+	provenBlob = 1 << 20
 )
