@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"sync"
 	"time"
@@ -44,10 +43,10 @@ type agent struct {
 
 	mu        sync.Mutex
 	setup     message.Setup
-	identity  string // of the registry on this host, see ensureIdentity
+	identity  string // of the registry on this host, see launch.EnsureIdentity
 	store     *store.Store
 	sets      map[string]*store.Set
-	listener  net.Listener // the carrier's; on the sender, between listen and send
+	listener  *probed // the carrier's; on the sender, between listen and send
 	started   *launch.Spec // a registry that this session started anew
 	activated bool
 }
@@ -73,12 +72,10 @@ func (a *agent) handlers() map[string]control.Handler {
 func (a *agent) cleanUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
 	defer cancel()
+	a.dropListener()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var errs []error
-	if a.listener != nil {
-		errs = append(errs, a.listener.Close())
-	}
 	if a.started != nil && !a.activated {
 		errs = append(errs, launch.Stop(ctx, *a.started, true))
 	}

@@ -13,7 +13,7 @@ import (
 // protocol means adding one to carriers.
 type carrier interface {
 	// listen opens the sender's TCP port.
-	listen(c message.Carrier) (net.Listener, error)
+	listen(c message.Carrier) (*net.TCPListener, error)
 	// send sends src to the clients of job and closes ln.
 	send(ctx context.Context, job message.Send, ln net.Listener, src io.Reader, total int64, progress func(done, total int64)) (message.SendResult, error)
 	// receive writes the byte space to dst. finish is called when the last byte

@@ -16,8 +16,8 @@ import (
 // signature: what arrives is believed only because of its digest.
 type jasmineCarrier struct{}
 
-func (jasmineCarrier) listen(c message.Carrier) (net.Listener, error) {
-	ln, err := net.Listen("tcp4", c.Sender.String())
+func (jasmineCarrier) listen(c message.Carrier) (*net.TCPListener, error) {
+	ln, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(c.Sender))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("port %d is taken, perhaps by another run: %w", c.Sender.Port(), err)
 	}

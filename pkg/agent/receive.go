@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"syscall"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
@@ -32,8 +33,9 @@ func (a *agent) callReceive(ctx context.Context, req message.Receive) (message.R
 		return message.ReceiveResult{}, err
 	}
 	sink := imageset.NewSink(pack, st, wanted(st, set))
-	res, err := c.receive(ctx, req, sink, sink.Close, func(done int64) { a.bytes(done, pack.Size()) })
-	err = errors.Join(err, sink.Close())
+	finish := sync.OnceValue(sink.Close)
+	res, err := c.receive(ctx, req, sink, finish, func(done int64) { a.bytes(done, pack.Size()) })
+	err = errors.Join(err, finish())
 	res.Problem = receiveProblem(res, sink.Result(), err)
 	res.Missing = append([]int{}, st.Missing(set)...)
 	return res, nil

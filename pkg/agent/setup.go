@@ -2,20 +2,17 @@ package agent
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/launch"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
@@ -24,7 +21,7 @@ func (a *agent) callSetup(_ context.Context, req message.Setup) (message.Facts, 
 	if req.StoreDir == "" {
 		req.StoreDir = filepath.Join(req.BaseDir, "store")
 	}
-	identity, err := ensureIdentity(req.BaseDir)
+	identity, err := launch.EnsureIdentity(req.BaseDir)
 	if err != nil {
 		return message.Facts{}, problem(message.ReasonStore, err)
 	}
@@ -76,25 +73,4 @@ func machine(baseDir string) string {
 	mntns, _ := os.Readlink("/proc/self/ns/mnt")
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%s", boot, netns, mntns, baseDir))
 	return hex.EncodeToString(sum[:16])
-}
-
-// ensureIdentity returns what the registry on this host answers by, so that a
-// stranger on its port is not taken for it. It is made once per host.
-func ensureIdentity(baseDir string) (string, error) {
-	if err := os.MkdirAll(baseDir, 0o755); err != nil {
-		return "", fmt.Errorf("making the base directory: %w", err)
-	}
-	path := filepath.Join(baseDir, "identity")
-	b, err := os.ReadFile(path)
-	if err == nil && len(b) >= 32 {
-		return strings.TrimSpace(string(b)), nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("reading the registry's identity: %w", err)
-	}
-	id := rand.Text() + rand.Text()
-	if err := os.WriteFile(path, []byte(id+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("writing the registry's identity: %w", err)
-	}
-	return id, nil
 }

@@ -72,6 +72,7 @@ func commands(std *streams) []*cobra.Command {
 		newDistributeCommand(std),
 		newDemoCommand(std),
 		newAgentCommand(std),
+		newRegistryCommand(std),
 		newTargetsCommand(std),
 		newInventoryCommand(std),
 		newServerCommand(std),

@@ -41,6 +41,9 @@ const (
 	ProofReserve = 2 * time.Minute
 	// CloseTime is what agents get to end after their session was closed.
 	CloseTime = 25 * time.Second
+	// EndTime is how long a session whose output has ended may take to end: ssh
+	// passes on the exit status after the output.
+	EndTime = 2 * time.Second
 	// ConnectAtOnce bounds the sessions that are being opened, not those that
 	// are open: sshd takes ten unauthenticated ones from a jump host.
 	ConnectAtOnce = 32

@@ -92,6 +92,7 @@ func (s *fakeSession) Kill() {
 		s.out.CloseWithError(io.EOF)
 	})
 }
+func (s *fakeSession) Done() <-chan struct{}          { return s.done }
 func (s *fakeSession) Wait() error                    { return nil }
 func (s *fakeSession) Shutdown(context.Context) error { s.Kill(); <-s.done; return nil }
 

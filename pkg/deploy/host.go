@@ -66,6 +66,7 @@ type session struct {
 
 // agentSession is what a run needs of a *remote.Session.
 type agentSession interface {
+	Done() <-chan struct{}
 	Kill()
 	Wait() error
 	Shutdown(context.Context) error
@@ -125,6 +126,8 @@ func problemOf(step string, err error) *Problem {
 		if answered.Reason != "" {
 			p.Reason = answered.Reason
 		}
+	case errors.Is(err, errLost):
+		p.Reason = reasonLost
 	case errors.As(err, &reach):
 		p.Reason = string(reach.Reason)
 		p.Text = reach.Detail
@@ -135,8 +138,6 @@ func problemOf(step string, err error) *Problem {
 		p.Reason = reasonSilent
 	case errors.Is(err, ErrDeadline), errors.Is(err, context.DeadlineExceeded):
 		p.Reason = reasonDeadline
-	case errors.Is(err, errLost):
-		p.Reason = reasonLost
 	}
 	return p
 }
@@ -168,6 +169,12 @@ func (h *host) after(ctx context.Context, err error) error {
 	}
 	s := h.session
 	h.session, h.lost = nil, true
+	if errors.Is(err, control.ErrClosed) {
+		select { // it may be about to say why
+		case <-s.remote.Done():
+		case <-time.After(EndTime):
+		}
+	}
 	s.remote.Kill()
 	if ctx.Err() != nil || errors.Is(err, control.ErrSilent) {
 		return err

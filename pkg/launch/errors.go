@@ -1,0 +1,45 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+var (
+	// ErrSpec: the Spec cannot be meant so; nothing was touched.
+	ErrSpec = errors.New("launch: not a usable specification")
+	// ErrNoListener: nobody listens on the address.
+	ErrNoListener = errors.New("launch: nobody listens")
+	// ErrForeign: a container, unit or file has our name and is not ours.
+	ErrForeign = errors.New("launch: not ours")
+	// ErrNotReady: what was started did not become a registry in time.
+	ErrNotReady = errors.New("launch: the registry did not become ready")
+	// ErrNoSystemd: the mode needs systemd, which does not run this machine.
+	ErrNoSystemd = errors.New("launch: systemd is not running here")
+)
+
+// A PortError names the program that has an address the registry needs (fault
+// 71).
+type PortError struct {
+	Addr    netip.AddrPort // the address that is needed
+	PID     int            // whose it is; 0 when that cannot be seen
+	Command string         // as in /proc/PID/comm; never its arguments, which may hold secrets
+}
+
+func (e *PortError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("%s is in use by another program (run as root to see which)", e.Addr)
+	}
+	return fmt.Sprintf("%s is in use by another program, %s with pid %d", e.Addr, e.Command, e.PID)
+}
+
+// An ExposedError says that the registry listens where it was not told to
+// (R8, fault 72).
+type ExposedError struct {
+	Local netip.AddrPort
+}
+
+func (e *ExposedError) Error() string {
+	return fmt.Sprintf("the registry also listens on %s", e.Local)
+}
