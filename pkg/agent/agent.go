@@ -46,7 +46,7 @@ type agent struct {
 	identity  string // of the registry on this host, see launch.EnsureIdentity
 	store     *store.Store
 	sets      map[string]*store.Set
-	listener  *probed // the carrier's; on the sender, between listen and send
+	listener  *probed      // the carrier's; on the sender, between listen and send
 	started   *launch.Spec // a registry that this session started anew
 	activated bool
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -286,6 +287,28 @@ func (l *lab) clientTo(dst io.Writer, content func() []byte, change func(*Client
 		done <- received{content(), stats, err}
 	}()
 	return done
+}
+
+// logged returns a channel that gets a token when the server logs message.
+func (l *lab) logged(message string) <-chan struct{} {
+	c := make(chan struct{}, 10)
+	l.config.Log = slog.New(logHook{slog.DiscardHandler, message, c})
+	return c
+}
+
+type logHook struct {
+	slog.Handler
+	message string
+	seen    chan<- struct{}
+}
+
+func (logHook) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h logHook) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == h.message {
+		h.seen <- struct{}{}
+	}
+	return nil
 }
 
 // raw connects a client that the test plays by hand, past the group info.
