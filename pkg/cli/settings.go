@@ -39,6 +39,9 @@ func applySettings(cmd *cobra.Command, getenv func(string) string) error {
 		if v := getenv(name); v != "" {
 			given, from = []string{v}, name
 		}
+		if f.Name == "address" {
+			given = splitCommas(given) // addresses have none
+		}
 		for _, v := range given {
 			if err := cmd.Flags().Set(f.Name, v); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", from, err))
@@ -111,4 +114,12 @@ func settingTexts(n *pyyaml.Node) []string {
 	}
 	text, _ := n.Text()
 	return []string{text}
+}
+
+func splitCommas(given []string) []string {
+	var out []string
+	for _, g := range given {
+		out = append(out, strings.Split(g, ",")...)
+	}
+	return out
 }
