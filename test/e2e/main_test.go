@@ -29,8 +29,17 @@ type workplace struct {
 	bundles map[string]string // name to path; guarded by mu
 }
 
+// programEnv names a program to test instead of one built from this tree: that
+// of a release, say. It is static, as ours are.
+const programEnv = "DAISY_MCAST_TEST_PROGRAM"
+
 // program is the path of daisy-mcast.
-func (w *workplace) program() (string, error) { return w.build("../../cmd/daisy-mcast") }
+func (w *workplace) program() (string, error) {
+	if path := os.Getenv(programEnv); path != "" {
+		return path, nil
+	}
+	return w.build("../../cmd/daisy-mcast")
+}
 
 // hello is the entrypoint of the images.
 func (w *workplace) hello() ([]byte, error) {
