@@ -100,15 +100,13 @@ func problem(reason string, err error) error {
 	return &control.Error{Reason: reason, Text: err.Error()}
 }
 
-// open returns the store, and the set with that ID when it is not empty.
+// open returns the store, made when it is not there, and the set with that ID when
+// it is not empty.
 func (a *agent) open(setID string) (*store.Store, *store.Set, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.store == nil {
-		return nil, nil, errors.New("no setup call came before")
-	}
-	if setID == "" {
-		return a.store, nil, nil
+	if err := a.openStore(); err != nil || setID == "" {
+		return a.store, nil, err
 	}
 	if set := a.sets[setID]; set != nil {
 		return a.store, set, nil
@@ -119,6 +117,27 @@ func (a *agent) open(setID string) (*store.Store, *store.Set, error) {
 	}
 	a.sets[setID] = set
 	return a.store, set, nil
+}
+
+// openStore opens the store and makes the registry's identity, once. It is called
+// with mu held.
+func (a *agent) openStore() error {
+	if a.store != nil {
+		return nil
+	}
+	if a.setup.BaseDir == "" {
+		return errors.New("no setup call came before")
+	}
+	identity, err := launch.EnsureIdentity(a.setup.BaseDir)
+	if err != nil {
+		return problem(message.ReasonStore, err)
+	}
+	st, err := store.Create(store.Config{Dir: a.setup.StoreDir})
+	if err != nil {
+		return problem(message.ReasonStore, err)
+	}
+	a.identity, a.store = identity, st
+	return nil
 }
 
 // blobs returns the blobs of set at the indexes pack.

@@ -31,6 +31,7 @@ func (a *agent) callSend(ctx context.Context, req message.Send) (message.SendRes
 	if ln == nil {
 		return message.SendResult{}, errors.New("no listen call came before")
 	}
+	_ = a.server.Emit(message.EventOpen, message.Empty{}) // its failure is the session's end
 	src := pack.Reader(st)
 	defer src.Close()
 	res, err := c.send(ctx, req, ln, src, pack.Size(), a.bytes)

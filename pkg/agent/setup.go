@@ -12,29 +12,17 @@ import (
 	"runtime"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
-	"github.com/daisy-mcast/daisy-mcast/pkg/launch"
-	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
-// callSetup opens the store and says who this host is.
+// callSetup says who this host is. It changes nothing here: a bundle may still turn
+// out to be unusable.
 func (a *agent) callSetup(_ context.Context, req message.Setup) (message.Facts, error) {
 	if req.StoreDir == "" {
 		req.StoreDir = filepath.Join(req.BaseDir, "store")
 	}
-	identity, err := launch.EnsureIdentity(req.BaseDir)
-	if err != nil {
-		return message.Facts{}, problem(message.ReasonStore, err)
-	}
-	st, err := store.Create(store.Config{Dir: req.StoreDir})
-	if err != nil {
-		return message.Facts{}, problem(message.ReasonStore, err)
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.store != nil {
-		a.store.Close()
-	}
-	a.setup, a.identity, a.store = req, identity, st
+	a.setup = req
 	return facts(req.BaseDir)
 }
 

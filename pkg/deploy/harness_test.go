@@ -177,7 +177,15 @@ func (b *bench) dial(r *run) func(context.Context, *host) (agentSession, io.Read
 		inR, inW := io.Pipe()
 		outR, outW := io.Pipe()
 		s := &fakeSession{in: inW, out: outR, done: make(chan struct{})}
-		server := control.NewServer(outW, b.handlers(f, s))
+		handlers := b.handlers(f, s)
+		server := control.NewServer(outW, handlers)
+		send := handlers[message.CallSend]
+		handlers[message.CallSend] = func(ctx context.Context, body json.RawMessage, data io.Reader) (any, error) {
+			if err := server.Emit(message.EventOpen, message.Empty{}); err != nil {
+				return nil, err
+			}
+			return send(ctx, body, data)
+		}
 		go func() {
 			defer close(s.done)
 			if err := server.Serve(context.Background(), inR); err != nil {

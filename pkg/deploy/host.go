@@ -197,6 +197,10 @@ func (h *host) close(ctx context.Context) {
 func (r *run) onEvent(h *host) func(string, json.RawMessage) {
 	return func(name string, body json.RawMessage) {
 		switch name {
+		case message.EventOpen:
+			if h == r.sender {
+				r.accept.Do(func() { close(r.accepts) })
+			}
 		case message.EventNote:
 			var n message.Note
 			if json.Unmarshal(body, &n) == nil {

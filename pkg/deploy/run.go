@@ -69,6 +69,8 @@ type run struct {
 
 	deadline time.Time
 	report   Report
+	accepts  chan struct{} // closed, once, when the sender takes receivers
+	accept   sync.Once
 
 	// dial starts an agent: bootstrap, but for tests.
 	dial func(context.Context, *host) (agentSession, io.Reader, io.Writer, error)
@@ -90,7 +92,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 }
 
 func newRun(cfg Config) *run {
-	r := &run{cfg: cfg, started: time.Now(), carrier: cfg.Carrier}
+	r := &run{cfg: cfg, started: time.Now(), carrier: cfg.Carrier, accepts: make(chan struct{})}
 	r.openHosts()
 	return r
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
@@ -26,13 +25,20 @@ func (r *run) send(ctx context.Context) error {
 
 	sending, stop := context.WithCancel(ctx)
 	defer stop()
-	var wg sync.WaitGroup
-	wg.Go(func() { r.sendPack(sending, pack, to) })
+	ended := make(chan struct{}) // closed when the sender has ended
+	go func() {
+		defer close(ended)
+		r.sendPack(sending, pack, to)
+	}()
+	select {
+	case <-r.accepts:
+	case <-ended:
+	}
 	r.each(ctx, "send", to, func(ctx context.Context, h *host) error { return r.receiveOn(ctx, h, pack) })
 	if len(r.where((*host).receives)) == 0 {
 		stop() // nobody is left to send to
 	}
-	wg.Wait()
+	<-ended
 	return nil
 }
 

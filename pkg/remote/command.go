@@ -6,14 +6,14 @@ import (
 )
 
 // Command returns a command line that replaces the login shell by
-// `sh -c script name words...`.
+// `/bin/sh -c script name words...`.
 //
 // The login shell may be any: in single quotes sh takes everything as it is,
 // but csh expands "!" and refuses line ends, and fish takes backslashes for
 // escapes. So these are refused, and the quote itself.
 func Command(script string, words ...string) (string, error) {
 	var b strings.Builder
-	b.WriteString("exec sh -c")
+	b.WriteString("exec /bin/sh -c")
 	for _, word := range append([]string{script, "daisy-mcast"}, words...) {
 		if i := strings.IndexFunc(word, isUnquotable); i >= 0 {
 			return "", fmt.Errorf("remote: %q in %q cannot be passed through every login shell", word[i], word)

@@ -21,7 +21,9 @@ package remote
 
 // agentScript gets the two words, the base directory and the agent's words.
 const agentScript = "" +
-	`set +xv; m=$1$2; b=$3; d=$b/bin; t=; shift 3; umask 022; LC_ALL=C; export LC_ALL; ` +
+	// A login without PATH, or with one that lacks sbin, is no reason to fail.
+	`set +xv; PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH; ` +
+	`m=$1$2; b=$3; d=$b/bin; t=; shift 3; umask 022; LC_ALL=C; export LC_ALL; ` +
 	`say() { echo; echo "$m $*"; }; ` +
 	`fail() { test -z "$t" || rm -f "$t"; say fail "$@"; exit 1; }; ` +
 	`same() { test "$(sha256sum <"$1")" = "$h  -"; }; ` +
@@ -49,13 +51,15 @@ const agentScript = "" +
 // seen there and never else, so a sudo that asks for nothing leaves nothing
 // for the agent to read. -k, for a cached login would not ask.
 const becomeScript = "" +
-	`set +xv; s=$1; shift; u=$(id -u); echo; echo "$1$2 login $u"; ` +
+	`set +xv; PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH; ` +
+	`s=$1; shift; u=$(id -u); echo; echo "$1$2 login $u"; ` +
 	`if test "$u" = 0; then exec sh -c "$s" daisy-mcast "$@"; fi; ` +
 	`if sudo -n sh -c : </dev/null >/dev/null 2>&1; then exec sudo -n sh -c "$s" daisy-mcast "$@"; fi; ` +
 	`exec sudo -S -k -p "$2$1" sh -c "$s" daisy-mcast "$@"`
 
 // becomeQuietScript is becomeScript for when we have no password to give.
 const becomeQuietScript = "" +
-	`set +xv; s=$1; shift; u=$(id -u); echo; echo "$1$2 login $u"; ` +
+	`set +xv; PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH; ` +
+	`s=$1; shift; u=$(id -u); echo; echo "$1$2 login $u"; ` +
 	`if test "$u" = 0; then exec sh -c "$s" daisy-mcast "$@"; fi; ` +
 	`exec sudo -n sh -c "$s" daisy-mcast "$@"`

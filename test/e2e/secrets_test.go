@@ -60,9 +60,9 @@ func TestFault77PasswordsAreSeenNowhere(t *testing.T) {
 	secret := marker("login")
 	f.must(f.deploy.Shell(ctx, "rm -f /root/.ssh/id_ed25519*"))
 	for _, h := range f.targets {
-		f.must(h.AddUser(ctx, lab.User{Name: "operator", Password: secret, Sudo: lab.SudoPassword}))
+		f.must(h.AddUser(ctx, lab.User{Name: "stack", Password: secret, Sudo: lab.SudoPassword}))
 	}
-	f.writeHosts(map[string]any{"user": "operator", "password": secret, "become": true, "become_password": secret})
+	f.writeHosts(map[string]any{"user": "stack", "password": secret, "become": true, "become_password": secret})
 	b := smallBundle(t)
 
 	p := f.start(f.put(b))

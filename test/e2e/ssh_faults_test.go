@@ -66,12 +66,12 @@ func (f *fleet) useOperator(odd *lab.Host, rights lab.Sudo) error {
 		if h == odd {
 			sudo = rights
 		}
-		if err := h.AddUser(ctx, lab.User{Name: "operator", Password: "operator-secret", Sudo: sudo}); err != nil {
+		if err := h.AddUser(ctx, lab.User{Name: "stack", Password: "operator-secret", Sudo: sudo}); err != nil {
 			return err
 		}
 	}
-	f.writeHosts(map[string]any{"user": "operator", "become": true})
-	return f.deploy.Operator(ctx, "root", "operator", f.targets...)
+	f.writeHosts(map[string]any{"user": "stack", "become": true})
+	return f.deploy.Operator(ctx, "root", "stack", f.targets...)
 }
 
 func TestFault64SSH(t *testing.T) {
@@ -136,12 +136,12 @@ func TestR2Become(t *testing.T) {
 			f := newFleet(t, fleetConfig{Targets: 2})
 			ctx := within(t, 30*time.Second)
 			for _, h := range f.targets {
-				f.must(h.AddUser(ctx, lab.User{Name: "operator", Password: marker("sudo"), Sudo: c.rights}))
+				f.must(h.AddUser(ctx, lab.User{Name: "stack", Password: marker("sudo"), Sudo: c.rights}))
 			}
-			f.must(f.deploy.Operator(ctx, "root", "operator", f.targets...))
+			f.must(f.deploy.Operator(ctx, "root", "stack", f.targets...))
 			f.must(f.deploy.WriteFile("/root/sudo-password", []byte(marker("sudo")+"\n"), 0o600))
 			b := smallBundle(t)
-			r := f.distribute(append(c.args, "--ssh-user", "operator", "--become", f.put(b))...)
+			r := f.distribute(append(c.args, "--ssh-user", "stack", "--become", f.put(b))...)
 			r.wantCode(exitLocal)
 			f.wantLocal(r, b, f.targets...)
 			f.wantNoStrays(f.targets...)

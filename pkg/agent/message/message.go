@@ -32,6 +32,7 @@ const (
 const (
 	EventBytes = "bytes" // Bytes: of import, send and receive
 	EventNote  = "note"  // Note: a line for the operator
+	EventOpen  = "open"  // Empty: the sender takes receivers from here on
 )
 
 // Empty is the result of a call that has none.
