@@ -82,13 +82,15 @@ func TestR12CertificateOfAnotherAddressIsRefused(t *testing.T) {
 }
 
 func TestT13PlainOnLoopbackOnly(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // what does listen, ends at once
 	for _, address := range []string{"0.0.0.0:0", "[::]:0", "10.0.0.1:4000"} {
-		if err := Serve(t.Context(), ServeConfig{Store: t.TempDir(), Listen: []string{address}}); !errors.Is(err, ErrPlain) {
+		if err := Serve(ended, ServeConfig{Store: t.TempDir(), Listen: []string{address}}); !errors.Is(err, ErrPlain) {
 			t.Errorf("%s: got %v, want ErrPlain", address, err)
 		}
 	}
 	for _, address := range []string{":4000", "localhost:4000", "127.0.0.1", ""} {
-		if err := Serve(t.Context(), ServeConfig{Store: t.TempDir(), Listen: []string{address}}); err == nil {
+		if err := Serve(ended, ServeConfig{Store: t.TempDir(), Listen: []string{address}}); err == nil {
 			t.Errorf("%q was taken", address)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -140,6 +141,25 @@ func TestUpstreamRedirect(t *testing.T) {
 	}
 	if checkRedirect(from, make([]*http.Request, maxRedirects+1)) == nil {
 		t.Error("redirects have no end")
+	}
+}
+
+// Credentials go to the registry, or to the token service that it names under
+// the same scheme, and to nobody else.
+func TestCredentialsStayWithTheRegistry(t *testing.T) {
+	base, err := url.Parse("https://registry")
+	check(t, err)
+	a := newAuthorizer(nil, base, "u", "p")
+	for realm, want := range map[string]bool{"https://token/x": true, "http://token/x": false, "/x": false, "": false} {
+		if _, err := a.tokenURL(map[string]string{"realm": realm}, "r"); (err == nil) != want {
+			t.Errorf("realm %q: got %v, want it taken: %v", realm, err, want)
+		}
+	}
+	storage, err := http.NewRequest("GET", "https://storage/blob", nil)
+	check(t, err)
+	resp := &http.Response{Request: storage, Header: http.Header{"Www-Authenticate": {"Basic realm=x"}}}
+	if again, err := a.challenge(t.Context(), resp, "r"); again || err != nil || a.basic {
+		t.Errorf("another host's challenge was answered: %v, %v", again, err)
 	}
 }
 

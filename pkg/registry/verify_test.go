@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -101,6 +102,42 @@ func TestFault69TagPointsElsewhere(t *testing.T) {
 	f.big("kolla/a", "1", 600)
 	err := newTestClient(t).VerifyLocal(t.Context(), start(t, old.whole()), f.set(), testIdentity)
 	wantBad(t, err, "kolla/a:1", "", store.ErrDigestMismatch)
+}
+
+// A foreign layer is not part of a set; anything else that an image needs is. The
+// list of what is wrong has an end.
+func TestVerifyLocalForeignLayersAndBounds(t *testing.T) {
+	f := newFixture(t)
+	config := f.put([]byte("{}"))
+	layer := func(mediaType string) map[string]any {
+		return map[string]any{"layers": []any{map[string]any{"mediaType": mediaType, "digest": unknownDigest, "size": 1,
+			"urls": []string{"https://example.com/layer"}}}}
+	}
+	f.name("kolla/foreign", "1", f.manifest(store.MediaTypeDockerManifest, config,
+		layer("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")))
+	base := start(t, openSet(t, f))
+	check(t, newTestClient(t).VerifyLocal(t.Context(), base, f.set(), testIdentity))
+
+	broken := f.manifest(store.MediaTypeDockerManifest, config, layer("application/vnd.docker.image.rootfs.diff.tar.gzip"))
+	for i := range maxFaults + 3 {
+		f.name("kolla/broken", fmt.Sprint(i), broken)
+	}
+	base = start(t, openSet(t, f))
+	err := newTestClient(t).VerifyLocal(t.Context(), base, f.set(), testIdentity)
+	wantBad(t, err, "kolla/broken:1", "", errNotInSet)
+	if lines := strings.Split(err.Error(), "\n"); len(lines) != maxFaults+1 || lines[maxFaults] != "and 3 more" {
+		t.Errorf("got %d lines, want %d and how many more", len(lines), maxFaults)
+	}
+}
+
+// openSet makes a store that has all of f, whole or not.
+func openSet(t *testing.T, f *fixture) *store.Store {
+	t.Helper()
+	st := f.lean()
+	for _, raw := range f.content {
+		writeBlob(t, st, raw)
+	}
+	return st
 }
 
 // What comes through upstream is right but not local.
