@@ -33,7 +33,11 @@ func TestR12CertificateKeepsItsAuthority(t *testing.T) {
 	if !bytes.Equal(first.CAPEM, again.CAPEM) || !bytes.Equal(served, readFile(t, again.CertFile)) {
 		t.Error("the same addresses made a new certificate")
 	}
-	moved, err := EnsureCertificate(dir, addrs("10.20.11.3"), "deploy")
+	moved, err := EnsureCertificate(dir, addrs("10.20.11.3"))
+	check(t, err)
+	wantVerifies(t, moved, "10.20.11.3", true)
+	wantVerifies(t, moved, "deploy", false)
+	moved, err = EnsureCertificate(dir, addrs("10.20.11.3"), "deploy")
 	check(t, err)
 	if !bytes.Equal(first.CAPEM, moved.CAPEM) {
 		t.Error("new addresses made a new authority: hosts have pinned the old one")
