@@ -88,6 +88,12 @@ func bigBundle(t *testing.T) bundle {
 	return makeBundle(t, sample.Options{LayerSize: bigLayers, Seed: 7})
 }
 
+// changedBigBundle is bigBundle with one layer of one image changed.
+func changedBigBundle(t *testing.T) bundle {
+	return makeBundle(t, sample.Options{LayerSize: bigLayers, Seed: 7, Revision: 2,
+		Changed: []string{"centos-source-mariadb"}})
+}
+
 func readBundle(t *testing.T, path string) bundle {
 	t.Helper()
 	f, err := os.Open(path)

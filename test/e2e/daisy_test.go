@@ -100,8 +100,12 @@ func TestFault66BadBundleIsRefused(t *testing.T) {
 	f.must(f.deploy.Shell(t.Context(), "truncate -s -100000 "+path))
 	r := f.distribute(path)
 	r.wantCode(exitUsage)
-	if f.Host("h1").Exists(storeDir + "/docker") {
-		t.Error("the host has a store")
+	files, err := f.Host("h1").Walk(baseDir)
+	f.must(err)
+	for path := range files {
+		if strings.HasPrefix(path, storeDir) {
+			t.Errorf("the host has %s", path)
+		}
 	}
 	f.wantNoStrays(f.targets...)
 }

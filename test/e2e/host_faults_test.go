@@ -49,7 +49,7 @@ func TestFault19DiskFillsMeanwhile(t *testing.T) {
 	path := f.put(b)
 	f.must(f.deploy.LimitRate("60mbit"))
 	p := f.start(path)
-	f.awaitTransfer("h2")
+	f.awaitTransfer("h2", 2<<20)
 	f.must(f.Host("h2").FillDisk(baseDir, 1<<20))
 	r := f.finish(p)
 	r.wantCode(exitCentral)
@@ -77,15 +77,22 @@ func TestFault21ReadOnlyDisk(t *testing.T) {
 	f.wantLocal(r, b, f.Host("h1"))
 }
 
-// awaitTransfer waits until a good part of the payload is on its way to a host.
+// awaitTransfer waits until so many bytes of the payload have come to a host.
 // The program itself comes first, over SSH.
-func (f *fleet) awaitTransfer(name string) {
+func (f *fleet) awaitTransfer(name string, bytes int64) {
 	f.t.Helper()
 	ctx := within(f.t, runTimeout)
 	h := f.Host(name)
 	_, err := h.AwaitProcess(ctx, "daisy-mcast", "agent")
 	f.must(err)
-	f.must(h.AwaitMulticast(ctx, 2<<20))
+	f.must(h.AwaitMulticast(ctx, bytes))
+}
+
+func (f *fleet) killAgents(h *lab.Host) {
+	f.t.Helper()
+	for _, p := range h.FindProcesses("daisy-mcast", "agent") {
+		f.must(h.KillPID(p.PID, unix.SIGKILL))
+	}
 }
 
 // TestFault70EngineDown: nothing of ours can run there, so the host has failed.
@@ -143,10 +150,8 @@ func TestFault7AgentKilledMeanwhile(t *testing.T) {
 	path := f.put(b)
 	f.must(f.deploy.LimitRate("60mbit"))
 	p := f.start(path)
-	f.awaitTransfer("h2")
-	for _, proc := range f.Host("h2").FindProcesses("daisy-mcast", "agent") {
-		f.must(f.Host("h2").KillPID(proc.PID, unix.SIGKILL))
-	}
+	f.awaitTransfer("h2", 2<<20)
+	f.killAgents(f.Host("h2"))
 	r := f.finish(p)
 	f.wantLocal(r, b, f.others("h2")...)
 	if got := r.host("h2").Outcome; got != "central" && got != "local" {
@@ -176,7 +181,7 @@ func TestFault11And12SilentHost(t *testing.T) {
 			path := f.put(b)
 			f.must(f.deploy.LimitRate("60mbit"))
 			p := f.start(path)
-			f.awaitTransfer("h2")
+			f.awaitTransfer("h2", 2<<20)
 			f.must(silence(f.Host("h2")))
 			r := f.finish(p)
 			r.wantCode(exitFailed)
@@ -196,7 +201,7 @@ func TestFault10FrozenForAWhile(t *testing.T) {
 	path := f.put(b)
 	f.must(f.deploy.LimitRate("60mbit"))
 	p := f.start(path)
-	f.awaitTransfer("h2")
+	f.awaitTransfer("h2", 2<<20)
 	f.must(f.Host("h2").Freeze())
 	time.Sleep(3 * time.Second) // the fault itself: a host that does not answer for so long
 	f.must(f.Host("h2").Thaw())

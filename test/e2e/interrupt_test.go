@@ -23,7 +23,7 @@ func TestFault5Interrupted(t *testing.T) {
 			path := f.put(b)
 			f.must(f.deploy.LimitRate("60mbit"))
 			p := f.start(path)
-			f.awaitTransfer("h2")
+			f.awaitTransfer("h2", 2<<20)
 			f.must(interrupt(p))
 			r := f.finish(p)
 			r.wantCode(exitInterrupted)
@@ -45,7 +45,7 @@ func TestFault2ServerKilled(t *testing.T) {
 	path := f.put(b)
 	f.must(f.deploy.LimitRate("60mbit"))
 	p := f.start(path)
-	f.awaitTransfer("h2")
+	f.awaitTransfer("h2", 2<<20)
 	f.must(p.Signal(unix.SIGKILL))
 	p.Wait()
 	f.wantNoStrays(f.targets...)
@@ -66,7 +66,7 @@ func TestFault73OldSetStaysUntilTheNewOneIsWhole(t *testing.T) {
 	path := f.put(bigBundle(t))
 	f.must(f.deploy.LimitRate("60mbit"))
 	p := f.start(path)
-	f.awaitTransfer("h2")
+	f.awaitTransfer("h2", 2<<20)
 	for _, h := range f.targets {
 		f.wantServed(h, old, "store")
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -220,26 +221,27 @@ func testReboot(t *testing.T, f *fleet, b bundle) {
 // testR9 changes one layer under the same tag and kills one host's agent while
 // that is being sent. Afterwards every host's engine has to get the same images.
 func testR9(t *testing.T, f *fleet) {
-	b := changedBundle(t)
-	path := f.put(b)
+	f.must(f.deploy.LimitRate("16mbit"))
+	old, b := bigBundle(t), changedBigBundle(t)
+	f.distribute(f.put(old)).wantCode(exitLocal)
+	before := f.imageIDs(f.targets[0], old)
+
 	victim := f.targets[1]
-	p := f.start("--globals-dir", "/etc/kolla/globals.d", path)
-	ctx := within(t, runTimeout)
-	agent, err := victim.AwaitProcess(ctx, "daisy-mcast", "agent")
-	f.must(err)
-	f.must(victim.KillPID(agent.PID, 9))
+	p := f.start("--globals-dir", "/etc/kolla/globals.d", f.put(b))
+	f.awaitTransfer(victim.Name(), 500<<10)
+	f.killAgents(victim)
 	r := f.finish(p)
 	if r.Code != exitLocal && r.Code != exitCentral {
 		t.Fatalf("a host whose agent was killed is neither local nor central: %v\nreport:\n%s", r.Result, r.raw)
 	}
 	f.wantLocal(r, b, f.others(victim.Name())...)
 	want := f.imageIDs(f.targets[0], b)
+	if maps.Equal(before, want) {
+		t.Error("the update changed no image")
+	}
 	for _, h := range f.targets[1:] {
-		got := f.imageIDs(h, b)
-		for ref, id := range want {
-			if id == "" || got[ref] != id {
-				t.Errorf("%s on %s is %s, on %s %s", ref, h.Name(), got[ref], f.targets[0].Name(), id)
-			}
+		if got := f.imageIDs(h, b); !maps.Equal(got, want) {
+			t.Errorf("images on %s: %v, on %s: %v", h.Name(), got, f.targets[0].Name(), want)
 		}
 	}
 }

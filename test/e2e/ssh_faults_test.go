@@ -66,7 +66,7 @@ func (f *fleet) useOperator(odd *lab.Host, rights lab.Sudo) error {
 		if h == odd {
 			sudo = rights
 		}
-		if err := h.AddUser(ctx, lab.User{Name: "stack", Password: "operator-secret", Sudo: sudo}); err != nil {
+		if err := h.AddUser(ctx, lab.User{Name: "stack", Password: "stack-secret", Sudo: sudo}); err != nil {
 			return err
 		}
 	}

@@ -200,24 +200,32 @@ func (h *Host) startServices(ctx context.Context) error {
 	return h.startUnits(ctx)
 }
 
-// end kills the host's first process, and with it all others.
-func (h *Host) end() error {
-	var errs []error
+// kill kills the host's first process, and with it all others, and waits until
+// they are gone.
+func (h *Host) kill() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.init != nil {
-		h.thawQuietly() // the frozen cannot die in version 1
-		h.init.Process.Kill()
-		h.running.Wait() // the kernel lets the first process go when the others are reaped
-		h.init.Wait()    // killed: that it says so is no error
-		h.init = nil
+	if h.init == nil {
+		return nil
 	}
+	h.thawQuietly() // the frozen cannot die in version 1
+	h.init.Process.Kill()
+	h.running.Wait() // the kernel lets the first process go when the others are reaped
+	h.init.Wait()    // killed: that it says so is no error
+	h.init = nil
+	return nil
+}
+
+// release closes what holds the dead host's namespaces and cgroups.
+func (h *Host) release() error {
+	var errs []error
 	if h.life != nil {
 		errs = append(errs, h.life.Close())
 		h.life = nil
 	}
 	if h.ns != nil {
 		h.ns.close()
+		h.ns = nil
 	}
 	if h.leaf != nil {
 		errs = append(errs, h.leaf.Close())

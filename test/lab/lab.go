@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -139,9 +140,16 @@ const cgroupPatience = 10 * time.Second
 func (l *Lab) close() error {
 	var g errgroup.Group
 	for _, h := range l.hosts {
-		g.Go(h.end)
+		g.Go(h.kill)
 	}
 	errs := []error{g.Wait()}
+	// While they are held open their names cannot become another's.
+	if left := l.inhabitants(); len(left) > 0 {
+		errs = append(errs, fmt.Errorf("still in the lab's namespaces: %s", strings.Join(left, "; ")))
+	}
+	for _, h := range l.hosts {
+		errs = append(errs, h.release())
+	}
 	for _, s := range l.switches {
 		errs = append(errs, s.close())
 	}

@@ -77,11 +77,26 @@ func New(t testing.TB, cfg Config) *Lab {
 		if err := l.Close(); err != nil {
 			t.Errorf("closing the lab: %v", err)
 		}
-		if left := traces.Leftovers(); len(left) > 0 {
+		if left := traces.settled(); len(left) > 0 {
 			t.Errorf("the lab left behind:\n%s", strings.Join(left, "\n"))
 		}
 	})
 	return l
+}
+
+// dyingTime is how long a killed process may take to go: the kernel tears its
+// address space and its namespaces down after the signal, later on a busy machine.
+const dyingTime = 5 * time.Second
+
+// settled is Leftovers, once there are none or dyingTime has passed.
+func (tr Traces) settled() []string {
+	deadline := time.Now().Add(dyingTime)
+	left := tr.Leftovers()
+	for len(left) > 0 && time.Now().Before(deadline) {
+		time.Sleep(50 * time.Millisecond)
+		left = tr.Leftovers()
+	}
+	return left
 }
 
 func enginePrograms(cfg Config) []string {
