@@ -61,11 +61,25 @@ func (r *run) open(ctx context.Context, h *host, setup message.Setup) error {
 	ctx, cancel := r.within(ctx, ConnectTime)
 	defer cancel()
 	rs, out, in, err := r.dial(ctx, h)
+	var broken *remote.Error
+	if errors.As(err, &broken) && broken.Reason == remote.ReasonLost {
+		h.lost = true // it was there: recover tries again
+	}
 	if err != nil {
 		return err
 	}
 	h.session = &session{remote: rs, client: control.NewClient(out, in, r.onEvent(h))}
-	return h.call(ctx, message.CallSetup, setup, &h.facts)
+	if err := h.call(ctx, message.CallSetup, setup, &h.facts); err != nil {
+		return err
+	}
+	if len(h.cfg.MACs) > 0 && !sharesMAC(h.cfg.MACs, h.facts.MACs) {
+		h.drop() // nothing there may be touched
+		return &message.Problem{
+			Reason: message.ReasonIdentity,
+			Text:   fmt.Sprintf("none of its interfaces has one of mac_addresses %v", h.cfg.MACs),
+		}
+	}
+	return nil
 }
 
 // bootstrap starts the agent on h by a session with it.
@@ -93,18 +107,8 @@ func (r *run) reasons() string {
 	return strings.Join(lines, "\n  ")
 }
 
-// identify checks that the machines are those that were meant, and pairs derived
-// addresses with names.
+// identify pairs derived addresses with names.
 func (r *run) identify() error {
-	for _, h := range r.where((*host).isUsable) {
-		if len(h.cfg.MACs) > 0 && !sharesMAC(h.cfg.MACs, h.facts.MACs) {
-			r.blame(h, "connect", &message.Problem{
-				Reason: message.ReasonIdentity,
-				Text:   fmt.Sprintf("none of its interfaces has one of mac_addresses %v", h.cfg.MACs),
-			})
-			h.drop()
-		}
-	}
 	if r.cfg.Pair == nil {
 		return nil
 	}

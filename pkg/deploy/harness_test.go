@@ -29,11 +29,12 @@ type fakeAgent struct {
 	received message.ReceiveResult
 	// errs are what calls answer instead, by their name; dies names a call during
 	// which the session ends, once.
-	errs      map[string]error
-	dies      string
-	dialErr   error
-	redialErr error
-	onCall    func(name string) // may be nil
+	errs        map[string]error
+	dies        string
+	dialErr     error
+	dialErrOnce bool // only the first dial gives it
+	redialErr   error
+	onCall      func(name string) // may be nil
 
 	mu    sync.Mutex
 	dials int
@@ -168,7 +169,7 @@ func (b *bench) dial(r *run) func(context.Context, *host) (agentSession, io.Read
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.dials++
-		if err := f.dialErr; err != nil {
+		if err := f.dialErr; err != nil && (f.dials == 1 || !f.dialErrOnce) {
 			return nil, nil, nil, err
 		}
 		if f.dials > 1 && f.redialErr != nil {

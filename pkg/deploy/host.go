@@ -131,6 +131,9 @@ func problemOf(step string, err error) *Problem {
 	case errors.As(err, &reach):
 		p.Reason = string(reach.Reason)
 		p.Text = reach.Detail
+		if p.Text == "" && reach.Err == nil {
+			p.Text = "the session ended without a word"
+		}
 		if reach.Err != nil {
 			p.Text = joinText(p.Text, reach.Err.Error())
 		}

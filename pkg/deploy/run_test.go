@@ -14,6 +14,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/daisyconfig"
 	"github.com/daisy-mcast/daisy-mcast/pkg/kolla"
 	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
+	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
 )
 
 func TestR7AllLocal(t *testing.T) {
@@ -52,6 +53,7 @@ func TestR7OneBadHostIsOneBadHost(t *testing.T) {
 		"wrong bytes":            {func(f *fakeAgent) { f.received = withProblem(message.ReasonDigest) }, progress.Central, "digest"},
 		"killed while receiving": {func(f *fakeAgent) { f.dies = "receive" }, progress.Central, "connection lost"},
 		"killed, then gone":      {func(f *fakeAgent) { f.dies = "receive"; f.redialErr = unreachable() }, progress.Failed, "connection lost"},
+		"lost while connecting":  {func(f *fakeAgent) { f.dialErr = &remote.Error{Reason: remote.ReasonLost}; f.dialErrOnce = true }, progress.Central, "connection lost"},
 		"killed at the list":     {func(f *fakeAgent) { f.dies = "list" }, progress.Central, "connection lost"},
 		"proof fails":            {func(f *fakeAgent) { f.errs["verify"] = failure(message.ReasonVerify, "500") }, progress.Failed, "verify"},
 		"set does not activate":  {func(f *fakeAgent) { f.errs["activate"] = failure(message.ReasonStore, "EIO") }, progress.Failed, "store"},
