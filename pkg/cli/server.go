@@ -85,9 +85,6 @@ func (o *serverOptions) parse(args []string) (err error) {
 	if c.LocalIP, err = parseIPv4("LOCAL_IP", args[0]); err != nil {
 		return err
 	}
-	if _, err := multicast.InterfaceOf(c.LocalIP); err != nil {
-		return err
-	}
 	if c.Clients, err = strconv.Atoi(args[1]); err != nil || c.Clients < 1 || c.Clients > 10000 {
 		return fmt.Errorf("NUMBER_OF_CLIENTS %q is not a number from 1 to 10000", args[1])
 	}
@@ -115,7 +112,12 @@ func (o *serverOptions) parse(args []string) (err error) {
 		return errors.New("--client-timeout must be more than 0")
 	}
 	c.MaxRate = int64(o.maxRate)
-	return nil
+	if c.Interface == "" {
+		_, err = multicast.InterfaceOf(c.LocalIP)
+	} else if _, err = net.InterfaceByName(c.Interface); err != nil {
+		err = fmt.Errorf("interface %s: %w", c.Interface, err)
+	}
+	return err
 }
 
 func parseIPv4(name, s string) (netip.Addr, error) {

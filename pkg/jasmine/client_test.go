@@ -175,6 +175,7 @@ func TestFaults1To4ServerGoes(t *testing.T) {
 // A server that is there and says nothing ends the client too; packets are a
 // sign of life.
 func TestFault2SilentServer(t *testing.T) {
+	t.Parallel() // it waits for timeouts
 	const silence = 200 * time.Millisecond
 	s := newScript(t, scriptLocal, scriptGroup(t), func(c *ClientConfig) { c.SilenceTimeout = silence })
 	s.info(1, 400, 0, 100)
@@ -196,6 +197,7 @@ func TestFault2SilentServer(t *testing.T) {
 }
 
 func TestRoundTimeout(t *testing.T) {
+	t.Parallel() // it waits for timeouts
 	s := newScript(t, scriptLocal, scriptGroup(t), func(c *ClientConfig) { c.RoundTimeout = 100 * time.Millisecond })
 	if err := s.end(); !errors.Is(err, ErrSilent) || !strings.Contains(err.Error(), "waiting for buffer 1") {
 		t.Errorf("got %v, want ErrSilent", err)
@@ -204,6 +206,7 @@ func TestRoundTimeout(t *testing.T) {
 
 // Fault 1: nobody listens.
 func TestFault1NoServer(t *testing.T) {
+	t.Parallel() // it waits for timeouts
 	ln := listenTCP(t, scriptLocal)
 	ln.Close()
 	client := mustClient(t, ClientConfig{

@@ -171,6 +171,10 @@ func TestDropsCountsWhatDidNotFitTheBuffer(t *testing.T) {
 	if got == sent || r.Drops() != uint64(sent-got) {
 		t.Errorf("%d of %d received, Drops() = %d", got, sent, r.Drops())
 	}
+	r.Close()
+	if r.Drops() != uint64(sent-got) {
+		t.Errorf("after Close: Drops() = %d, want %d", r.Drops(), sent-got)
+	}
 }
 
 func TestReadEndsAtInterruptAndClose(t *testing.T) {

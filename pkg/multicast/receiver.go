@@ -60,7 +60,8 @@ type Receiver struct {
 	bufferBytes int
 
 	mu     sync.RWMutex // read-held while fd is in use, held to close it
-	fd     int
+	fd     int          // -1 when closed
+	drops  uint64       // of the closed socket
 	waiter waiter
 	closed atomic.Bool
 
@@ -197,13 +198,12 @@ func (r *Receiver) Oversize() uint64 { return r.oversize.Load() }
 
 // Drops counts datagrams that the kernel threw away, mostly because the buffer
 // was full. It is the counter that SO_RXQ_OVFL attaches to datagrams, read by
-// SO_MEMINFO: so it also has the drops after the last datagram that came. It is
-// 0 after Close.
+// SO_MEMINFO: so it also has the drops after the last datagram that came.
 func (r *Receiver) Drops() uint64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if r.closed.Load() {
-		return 0
+	if r.fd < 0 {
+		return r.drops
 	}
 	return socketDrops(r.fd)
 }
@@ -216,5 +216,8 @@ func (r *Receiver) Close() error {
 	r.waiter.interrupt()
 	r.mu.Lock() // Read has returned
 	defer r.mu.Unlock()
-	return errors.Join(unix.Close(r.fd), r.waiter.close())
+	r.drops = socketDrops(r.fd)
+	err := errors.Join(unix.Close(r.fd), r.waiter.close())
+	r.fd = -1
+	return err
 }
