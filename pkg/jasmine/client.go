@@ -121,7 +121,16 @@ func (c *Client) receive(ctx context.Context, fail context.CancelCauseFunc, conn
 	r := &reception{cfg: c.cfg, count: &c.count, link: link, listener: l, arena: memory, out: out}
 	go l.run()
 	go out.run()
+	var renewal sync.WaitGroup
+	ctx, cancel := context.WithCancel(ctx)
+	renewal.Go(func() {
+		l.renew(ctx, multicast.ReportEvery, func(err error) {
+			c.cfg.Log.Warn("a switch without an IGMP querier may cut off a session of over 4 minutes", "reason", err)
+		})
+	})
 	err = r.run(ctx)
+	cancel()
+	renewal.Wait()
 	l.close()
 	<-l.done
 	if out.stop(outputGrace) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -290,6 +291,32 @@ func TestOutputToAFile(t *testing.T) {
 		return b
 	}, func(c *ClientConfig) { c.Finish = f.Sync })
 	l.wantStream("client", got, want)
+}
+
+// renewer counts reports and refuses the third.
+type renewer struct {
+	packetReceiver
+	reports int
+}
+
+func (r *renewer) Report() error {
+	if r.reports++; r.reports == 3 {
+		return syscall.EPERM
+	}
+	return nil
+}
+
+func TestMembershipIsRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rx := &renewer{}
+		l := newListener(rx, wireOrder, &counters{}, nil)
+		begun := time.Now()
+		var complaints []error
+		l.renew(t.Context(), time.Minute, func(err error) { complaints = append(complaints, err) })
+		if took := time.Since(begun); took != 3*time.Minute || len(complaints) != 1 {
+			t.Errorf("%d reports in %v, complaints %v", rx.reports, took, complaints)
+		}
+	})
 }
 
 func TestClientConfigIsChecked(t *testing.T) {

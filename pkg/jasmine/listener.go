@@ -1,6 +1,7 @@
 package jasmine
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -23,6 +24,9 @@ type packetReceiver interface {
 	Drops() uint64
 	Close() error
 }
+
+// A reporter is a packetReceiver that can renew its membership of the group.
+type reporter interface{ Report() error }
 
 // A listener reads the group and adds what it hears to the current assembly.
 // Its goroutine is run; the other methods are the client's.
@@ -139,6 +143,28 @@ func (l *listener) isFromSession(port uint16) bool {
 // idle is how long ago the last packet of the current assembly came.
 func (l *listener) idle(now time.Time) time.Duration {
 	return now.Sub(time.Unix(0, l.lastGood.Load()))
+}
+
+// renew renews the membership every so often until ctx ends, if that is
+// possible here; the first time that it is not, complain is called.
+func (l *listener) renew(ctx context.Context, every time.Duration, complain func(error)) {
+	r, ok := l.rx.(reporter)
+	if !ok {
+		return
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := r.Report(); err != nil && ctx.Err() == nil {
+			complain(err)
+			return
+		}
+	}
 }
 
 func (l *listener) close() { l.rx.Close() }

@@ -322,6 +322,22 @@ func TestSegmentFaultsAreNotLosses(t *testing.T) {
 	}
 }
 
+func TestMembershipReportGolden(t *testing.T) {
+	got := fmt.Sprintf("%x", membershipReport(netip.MustParseAddr("224.238.0.31")))
+	// The sum is right when all four words with it are 0xffff.
+	if want := "1600" + "08f2" + "e0ee001f"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// The report needs a privilege; without it there is an error, not silence.
+func TestReport(t *testing.T) {
+	r := listen(t, ReceiverConfig{Group: netip.AddrPortFrom(testGroup, freePort(t))})
+	if err := r.Report(); err != nil && !errors.Is(err, unix.EPERM) {
+		t.Errorf("Report: %v, want nil or EPERM", err)
+	}
+}
+
 func TestBadAddresses(t *testing.T) {
 	for _, group := range []string{"10.0.0.1:5", "239.1.1.1:0", "[ff02::1]:5"} {
 		if err := CheckGroup(netip.MustParseAddrPort(group)); !errors.Is(err, ErrNotGroup) {

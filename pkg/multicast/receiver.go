@@ -56,6 +56,8 @@ type Packet struct {
 // The socket is not in the runtime's poller, which would wake a thread for
 // every datagram: see Read.
 type Receiver struct {
+	group       netip.Addr
+	index       int // of the interface
 	source      netip.Addr
 	bufferBytes int
 
@@ -97,7 +99,10 @@ func newReceiver(fd int, cfg ReceiverConfig) (*Receiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting the receive buffer: %w", err)
 	}
-	r := &Receiver{fd: fd, source: cfg.Source.Unmap(), bufferBytes: got}
+	r := &Receiver{
+		group: cfg.Group.Addr(), index: cfg.Interface.Index,
+		source: cfg.Source.Unmap(), bufferBytes: got, fd: fd,
+	}
 	if err := r.waiter.init(napFor(got)); err != nil {
 		return nil, err
 	}
