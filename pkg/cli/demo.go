@@ -76,6 +76,7 @@ func runDemo(ctx context.Context, std *streams, opt demoOptions) (err error) {
 		return err
 	}
 	view := openProgress(std, mode)
+	d.view = view
 	cfg.Progress = demoSink{view, d}
 	rep, err := deploy.Run(ctx, cfg)
 	_ = view.Close()
@@ -95,6 +96,7 @@ type demo struct {
 	hosts []deploy.Host
 	specs []launch.Spec // of the registries, to stop them
 	kill  sync.Once
+	view  progress.Sink
 }
 
 // victim is a host whose first session can be killed.
@@ -133,7 +135,9 @@ func (d *demo) killVictim() {
 	v := d.hosts[len(d.hosts)-1].Remote.(*victim)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	go v.first.Kill()
+	s := v.first
+	go s.Kill()
+	d.view.Event(progress.Event{Kind: progress.Log, Message: v.Name() + "'s agent is killed now, to show what becomes of the host"})
 }
 
 func (d *demo) config(n int) (deploy.Config, error) {

@@ -1,14 +1,18 @@
 package cli
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"hash/fnv"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -187,12 +191,14 @@ type kollaFlags struct {
 	fallback    string
 	globalsDir  string
 	globalsFile string
+	inventory   string
 }
 
 func (f *kollaFlags) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&f.fallback, "fallback", string(kolla.Uniform), "what Kolla uses when hosts lean on the central registry: uniform, per-host or all")
 	fs.StringVar(&f.globalsDir, "globals-dir", "", "Kolla's globals.d `DIR`, to write "+kolla.FileName+" into")
 	fs.StringVar(&f.globalsFile, "kolla-globals", "", "Kolla's globals.yml (`FILE`), only read; default: the one beside --globals-dir")
+	fs.StringVar(&f.inventory, "kolla-inventory", "", "Kolla's inventory (`FILE`): its hosts that end without a registry are named; needs ansible-inventory")
 }
 
 func (f *kollaFlags) apply(cfg *deploy.Config, _ deployment) error {
@@ -201,6 +207,10 @@ func (f *kollaFlags) apply(cfg *deploy.Config, _ deployment) error {
 		return fmt.Errorf("--fallback %q: want uniform, per-host or all", f.fallback)
 	}
 	cfg.GlobalsDir, cfg.GlobalsFile = f.globalsDir, f.globalsFile
+	var err error
+	if cfg.KollaInventory, err = readInventory(f.inventory); err != nil {
+		return err
+	}
 	if f.globalsDir == "" {
 		return nil
 	}
@@ -211,4 +221,28 @@ func (f *kollaFlags) apply(cfg *deploy.Config, _ deployment) error {
 		cfg.GlobalsFile = path.Join(path.Dir(path.Clean(f.globalsDir)), "globals.yml")
 	}
 	return nil
+}
+
+// inventoryTime bounds ansible-inventory, which may run an operator's scripts.
+const inventoryTime = time.Minute
+
+// readInventory has Ansible read an inventory, of whatever kind, and returns its
+// JSON.
+func readInventory(file string) ([]byte, error) {
+	if file == "" {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), inventoryTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "ansible-inventory", "-i", file, "--list")
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("--kolla-inventory %s: ansible-inventory: %w: %s", file, err, strings.TrimSpace(complaint.String()))
+	}
+	if _, err := kolla.Precheck(out, nil); err != nil {
+		return nil, fmt.Errorf("--kolla-inventory %s: %w", file, err)
+	}
+	return out, nil
 }

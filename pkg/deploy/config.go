@@ -99,6 +99,9 @@ type Config struct {
 	Fallback    kolla.Fallback
 	GlobalsDir  string // "" writes no drop-in
 	GlobalsFile string
+	// KollaInventory is what ansible-inventory --list printed: hosts of Kolla's
+	// without a registry of ours are named (R14). May be nil.
+	KollaInventory []byte
 
 	Timeout  time.Duration // 0: see TimeoutBase
 	Progress progress.Sink

@@ -13,6 +13,7 @@ import (
 // (R13), and says what in the operator's files stands against it. When every host
 // failed, Kolla is left as it is.
 func (r *run) configureKolla(_ context.Context) error {
+	r.precheck()
 	if r.cfg.GlobalsDir == "" {
 		return nil
 	}
@@ -56,6 +57,27 @@ func (r *run) configureKolla(_ context.Context) error {
 		}
 	}
 	return nil
+}
+
+// precheck names the hosts of Kolla's inventory where nothing of ours answers on
+// the address that the drop-in gives to all (R14).
+func (r *run) precheck() {
+	if r.cfg.KollaInventory == nil {
+		return
+	}
+	var served []string
+	for _, h := range r.hosts {
+		if h.outcome != progress.Failed {
+			served = append(served, h.name, h.cfg.Address.String())
+		}
+	}
+	unserved, err := kolla.Precheck(r.cfg.KollaInventory, served)
+	if err != nil {
+		r.warn("%v", err)
+	}
+	for _, u := range unserved {
+		r.warn("%s is in Kolla's inventory and has no registry on %s", u.Name, kolla.LocalRegistry)
+	}
 }
 
 func (r *run) imageRefs() []kolla.ImageRef {

@@ -256,6 +256,22 @@ func TestR13DropInNamesOnlyLeaningHosts(t *testing.T) {
 	}
 }
 
+func TestR14HostsOfKollasWithoutRegistryAreNamed(t *testing.T) {
+	b := newBench(t, 2)
+	b.cfg.KollaInventory = []byte(`{"_meta": {"hostvars": {}}, "baremetal": {"hosts": ["host0", "host1", "compute9"]}}`)
+	b.agents[1].dialErr = unreachable()
+	rep, err := b.run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"host0": false, "host1": true, "compute9": true} {
+		got := slices.ContainsFunc(rep.Warnings, func(w string) bool { return strings.HasPrefix(w, name+" is in Kolla's inventory") })
+		if got != want {
+			t.Errorf("%s: named %v, want %v in %q", name, got, want, rep.Warnings)
+		}
+	}
+}
+
 func TestInterruptLeavesSetsAsTheyWere(t *testing.T) {
 	b := newBench(t, 2)
 	r := newRun(b.cfg)

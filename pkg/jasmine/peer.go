@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -238,7 +239,8 @@ func (p *peer) failed(err error) error {
 
 // gone is the reason of a connection that ended.
 func gone(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) { // it closed with bytes unread
 		return errors.New("it closed the connection")
 	}
 	return fmt.Errorf("connection lost: %w", err)
