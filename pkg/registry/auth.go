@@ -58,19 +58,23 @@ func (a *authorizer) challenge(ctx context.Context, resp *http.Response, repo st
 		case "bearer":
 			return a.getToken(ctx, parseParams(rest), repo)
 		case "basic":
-			return a.useBasic(), nil
+			return a.useBasic(resp.Request), nil
 		}
 	}
 	return false, nil
 }
 
-// useBasic reports whether Basic is worth a try: not twice with what was refused.
-func (a *authorizer) useBasic() bool {
+// useBasic reports whether Basic is worth a try after refused was: not when that
+// carried the credentials already. What other requests found out meanwhile does
+// not matter: several may go out before the first answer.
+func (a *authorizer) useBasic(refused *http.Request) bool {
+	if a.user == "" || refused.Header.Get("Authorization") != "" {
+		return false
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	fresh := a.user != "" && !a.basic
-	a.basic = a.user != ""
-	return fresh
+	a.basic = true
+	return true
 }
 
 // getToken fetches a token that may pull from repo.

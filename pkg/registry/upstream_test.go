@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
@@ -87,6 +88,39 @@ func TestUpstreamWithPrefixAndCredentials(t *testing.T) {
 				t.Errorf("got %v, want 401", err)
 			}
 		})
+	}
+}
+
+// Several requests go out before the first answer says that Basic is wanted: each
+// is asked again with credentials, once.
+func TestEveryFirstRequestAnswersTheBasicChallenge(t *testing.T) {
+	const atOnce = 4
+	f := newFixture(t)
+	layer := f.big("kolla/a", "1", 1000)
+	next := New(Config{Store: f.whole()})
+	var refused sync.WaitGroup // until so many requests without credentials have come
+	refused.Add(atOnce)
+	upstream := startHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" {
+			refused.Done()
+			refused.Wait()
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}))
+	c, err := newUpstreamClient(Upstream{URL: upstream, Username: "u", Password: "p"}, timing{})
+	check(t, err)
+	defer c.http.CloseIdleConnections()
+	errs := make(chan error, atOnce)
+	for range atOnce {
+		go func() { errs <- c.head(t.Context(), "kolla/a", "blobs", layer) }()
+	}
+	for range atOnce {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
 	}
 }
 
