@@ -147,7 +147,9 @@ func newUpstreamFile(dir string) *upstreamFile {
 	return &upstreamFile{dir: dir, err: ErrNoUpstream}
 }
 
-// client returns the client of the upstream that is configured now.
+// client returns the client of the upstream that is configured now. Only what
+// the file says is kept, or that there is none: when it could not be read, for
+// want of file descriptors say, or says nothing usable, the next call tries again.
 func (f *upstreamFile) client() (*upstreamClient, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -158,15 +160,18 @@ func (f *upstreamFile) client() (*upstreamClient, error) {
 	if stamp == f.stamp {
 		return f.up, f.err
 	}
+	var client *upstreamClient
+	up, err := ReadUpstream(f.dir)
+	if err == nil {
+		client, err = newUpstreamClient(up, timing{})
+	}
+	if err != nil && !errors.Is(err, ErrNoUpstream) {
+		return nil, err
+	}
 	if f.up != nil {
 		f.up.http.CloseIdleConnections()
 	}
-	f.stamp, f.up = stamp, nil
-	up, err := ReadUpstream(f.dir)
-	if err == nil {
-		f.up, err = newUpstreamClient(up, timing{})
-	}
-	f.err = err
+	f.stamp, f.up, f.err = stamp, client, err
 	return f.up, f.err
 }
 
