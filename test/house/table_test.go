@@ -56,6 +56,10 @@ var table = []row{
 		"group sockets are below every protocol that uses them"},
 	{"pkg/jasmine", transport, []string{"pkg/multicast"},
 		"Daisy's protocol carries bytes; that they are blobs is not its business"},
+	{"pkg/rangeset", transport, nil,
+		"which numbers are in a set does not depend on what they number"},
+	{"pkg/wire", transport, []string{"pkg/rangeset"},
+		"formats are read and written alike by both ends, so they know neither"},
 
 	{"pkg/store", images, nil,
 		"the layout on disk is what the other packages of images agree on"},
