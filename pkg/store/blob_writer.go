@@ -49,6 +49,12 @@ func (w *BlobWriter) reserve() error {
 	if w.blob.Size < writebackStep {
 		return nil
 	}
+	// Asked for more than there is, ext4 takes all there is before it says no, and
+	// everybody else on the disk fails meanwhile.
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(w.file.Fd()), &fs); err == nil && int64(fs.Bavail) < w.blob.Size/fs.Bsize {
+		return unix.ENOSPC
+	}
 	err := unix.Fallocate(int(w.file.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, w.blob.Size)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG) {
 		return err
