@@ -140,19 +140,6 @@ func (p *linkPlan) manifest(d Digest) (Manifest, error) {
 	return m, nil
 }
 
-// readLink returns the digest in a link file.
-func readLink(path string) (Digest, error) {
-	raw, err := readSmall(path, maxLink)
-	if err != nil {
-		return "", err
-	}
-	d, err := ParseLink(raw)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	return d, nil
-}
-
 // isMissing reports whether err says that a file, or a directory on the way to
 // it, is not there.
 func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -166,6 +167,45 @@ func TestGCStopsAtAnUnreadableSet(t *testing.T) {
 	if !errors.Is(err, ErrSet) || len(infos) != 1 || infos[0].ID != two.ID || !infos[0].Current {
 		t.Errorf("sets: %+v, %v", infos, err)
 	}
+}
+
+// A tag that cannot be read now may be a kept set's; one that is missing or holds
+// no digest names no image.
+func TestGCRemovesNoTagThatItCannotRead(t *testing.T) {
+	s := newTestStore(t)
+	set := activate(t, s, "one")
+	link := s.tagLink("kolla/keystone", "6.0.0")
+	for _, fault := range []error{syscall.EMFILE, syscall.EIO} {
+		s.testOnly.read = func(path string) error {
+			if path == link {
+				return &os.PathError{Op: "open", Path: path, Err: fault}
+			}
+			return nil
+		}
+		if res, err := s.GC(1); !errors.Is(err, fault) || res.Tags != 0 {
+			t.Errorf("%v: removed %d tags, %v", fault, res.Tags, err)
+		}
+	}
+	s.testOnly.read = nil
+	checkServable(t, s, set)
+
+	for tag, spoil := range map[string]func(link string) error{
+		"missing":   os.Remove,
+		"malformed": func(link string) error { return os.WriteFile(link, []byte("sha256:x"), 0o644) },
+		"long":      func(link string) error { return os.WriteFile(link, make([]byte, maxLink+1), 0o644) },
+		"directory": func(link string) error { return errors.Join(os.Remove(link), os.Mkdir(link, 0o755)) },
+		"symlink":   func(link string) error { return errors.Join(os.Remove(link), os.Symlink("x", link)) },
+	} {
+		link := s.tagLink("kolla/keystone", tag)
+		err := errors.Join(os.MkdirAll(filepath.Dir(link), 0o755), os.WriteFile(link, nil, 0o644), spoil(link))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res, err := s.GC(1); err != nil || res.Tags != 1 {
+			t.Errorf("%s: removed %d tags, %v", tag, res.Tags, err)
+		}
+	}
+	checkServable(t, s, set)
 }
 
 func TestSetsListsTheLastUsedFirst(t *testing.T) {

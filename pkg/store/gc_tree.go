@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -28,7 +29,10 @@ func (c *collector) removeTags() error {
 }
 
 func (c *collector) removeTag(repo, tag string) error {
-	target, err := readLink(c.s.tagLink(repo, tag))
+	target, err := c.s.readLink(c.s.tagLink(repo, tag))
+	if err != nil && !namesNothing(err) {
+		return fmt.Errorf("reading tag %s:%s: %w", repo, tag, err) // it may be a kept set's
+	}
 	if err != nil || !c.images[Image{repo, tag, target}] {
 		c.result.Tags++
 		return os.RemoveAll(c.s.tagDir(repo, tag))
@@ -87,8 +91,8 @@ func (c *collector) removeRepository(repo string) error {
 func (c *collector) removeBlobs() error {
 	return eachName(c.s.blobsDir(), func(two string) error {
 		return eachName(filepath.Join(c.s.blobsDir(), two), func(name string) error {
-			d, err := ParseDigest(digestPrefix + name)
-			if err != nil || c.blobs[d] {
+			d := Digest(digestPrefix + name)
+			if d.Hex() == "" || c.blobs[d] {
 				return nil // not ours to judge, or needed
 			}
 			if b, err := c.s.Stat(d); err == nil {

@@ -1,8 +1,12 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // A link is a file of registry:2's tree that holds a digest.
@@ -18,6 +22,35 @@ func ParseLink(raw []byte) (Digest, error) {
 		return "", fmt.Errorf("%w: link of %d bytes", ErrDigest, len(raw))
 	}
 	return ParseDigest(strings.TrimSpace(string(raw)))
+}
+
+// readLink returns the digest in a link file.
+func (s *Store) readLink(path string) (Digest, error) {
+	if s.testOnly.read != nil {
+		if err := s.testOnly.read(path); err != nil {
+			return "", err
+		}
+	}
+	raw, err := readSmall(path, maxLink)
+	if err != nil {
+		return "", err
+	}
+	d, err := ParseLink(raw)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return d, nil
+}
+
+// namesNothing reports whether err, of readLink, says that there is no link, or
+// something that no registry takes for one. Other errors say nothing about it.
+func namesNothing(err error) bool {
+	for _, is := range []error{fs.ErrNotExist, unix.ENOTDIR, unix.ELOOP, fs.ErrInvalid, ErrDigest, ErrSizeMismatch} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	return false
 }
 
 // writeLinks makes the links that are not there yet, each batch after the one
@@ -58,7 +91,7 @@ type stagedLink struct{ name, path string }
 // staged also when it ends early.
 func (s *Store) stageLinks(links []link) (staged []stagedLink, err error) {
 	for _, l := range links {
-		if have, err := readLink(l.path); err == nil && have == l.target {
+		if have, err := s.readLink(l.path); err == nil && have == l.target {
 			continue
 		}
 		name, err := s.stageBytes("link", []byte(l.target), false)

@@ -38,6 +38,7 @@ type Store struct {
 // hooks let tests see the disk between two steps and make system calls fail.
 type hooks struct {
 	step  func(name string)
+	read  func(path string) error // of a link
 	write func(*os.File, []byte) (int, error)
 	fsync func(*os.File) error
 }

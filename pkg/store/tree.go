@@ -16,7 +16,7 @@ func (s *Store) ResolveTag(repo, tag string) (Digest, error) {
 	if !ValidRepository(repo) || !ValidTag(tag) {
 		return "", fmt.Errorf("%s:%s: %w", clip(repo), clip(tag), fs.ErrNotExist)
 	}
-	return readLink(s.tagLink(repo, tag))
+	return s.readLink(s.tagLink(repo, tag))
 }
 
 // InRepository reports whether registry:2's links make d, a manifest or a
@@ -26,7 +26,7 @@ func (s *Store) InRepository(repo string, d Digest) bool {
 		return false
 	}
 	for _, path := range []string{s.layerLink(repo, d), s.revisionLink(repo, d)} {
-		if have, err := readLink(path); err == nil && have == d {
+		if have, err := s.readLink(path); err == nil && have == d {
 			return true
 		}
 	}
