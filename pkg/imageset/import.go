@@ -138,6 +138,7 @@ type importer struct {
 
 	blobs     map[store.Digest]int64 // all in the bundle, with their sizes
 	added     []store.Digest         // those of them that the store did not have
+	claimed   []store.Digest         // those of them that it had
 	revisions map[revision]bool
 	tags      []store.Image
 }
@@ -173,6 +174,7 @@ func (im *importer) run(ctx context.Context, list entries, finish func() error) 
 	if err == nil {
 		set, err = im.makeSet(ctx)
 	}
+	im.unclaim(set)
 	if err != nil {
 		return nil, errors.Join(err, im.removeAdded(nil))
 	}
@@ -220,6 +222,18 @@ func (im *importer) makeSet(ctx context.Context) (*store.Set, error) {
 			Err: fmt.Errorf("%w: it was removed from the store meanwhile", ErrMissingBlob)}
 	}
 	return set, im.st.PutSet(set)
+}
+
+// unclaim leaves to GC what the set, which may be nil, does not have.
+func (im *importer) unclaim(set *store.Set) {
+	for _, d := range im.claimed {
+		if set != nil {
+			if _, ok := set.Has(d); ok {
+				continue
+			}
+		}
+		im.st.Unclaim(d)
+	}
 }
 
 // removeAdded takes blobs that this run brought, and that the set does not

@@ -150,13 +150,16 @@ func (im *importer) blob(ctx context.Context, e entry, d store.Digest) error {
 	}
 	im.blobs[d] = e.size
 	b := store.Blob{Digest: d, Size: e.size}
+	im.st.Claim(d) // before it is looked for: GC may run beside us
 	if !im.opts.Force && im.has(b) {
+		im.claimed = append(im.claimed, d)
 		h := sha256.New()
 		if err := im.copy(ctx, h, e); err != nil {
 			return err
 		}
 		return checkSum(h, d)
 	}
+	defer im.st.Unclaim(d) // the writer has its own claim
 	if err := im.space(b); err != nil {
 		return err
 	}

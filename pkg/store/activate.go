@@ -16,6 +16,8 @@ func (s *Store) Activate(id string) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
+	s.claims.gc.RLock() // until it is the current set GC may not choose to drop it
+	defer s.claims.gc.RUnlock()
 	set, err := s.LoadSet(id)
 	if err != nil {
 		return err
@@ -30,7 +32,11 @@ func (s *Store) Activate(id string) error {
 	if err := s.writeLinks(links, tags); err != nil {
 		return fmt.Errorf("activating set %s: %w", short(id), err)
 	}
-	return s.switchTo(id, ModeWhole)
+	if err := s.switchTo(id, ModeWhole); err != nil {
+		return err
+	}
+	s.claims.settle(set)
+	return nil
 }
 
 // Lean makes the set with this ID the one whose tags are answered, although
@@ -40,6 +46,8 @@ func (s *Store) Lean(id string) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
+	s.claims.gc.RLock()
+	defer s.claims.gc.RUnlock()
 	if _, err := s.LoadSet(id); err != nil {
 		return err
 	}

@@ -81,6 +81,7 @@ func (s *Store) RemoveBlob(d Digest) error {
 	if _, err := ParseDigest(string(d)); err != nil {
 		return err
 	}
+	s.claims.forget(d)
 	path := s.blobPath(d)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing blob: %w", err)

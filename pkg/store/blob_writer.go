@@ -11,8 +11,8 @@ import (
 )
 
 // A BlobWriter takes the bytes of one blob, in order, and hashes them on the
-// way. The blob is not in the store before Commit returns nil. Each BlobWriter
-// ends with one Commit or Abort. It is not safe for concurrent use.
+// way. The blob is not in the store before Commit returns nil, and claimed from
+// the beginning, see Store.Claim. Each BlobWriter ends with one Commit or Abort. It is not safe for concurrent use.
 type BlobWriter struct {
 	s       *Store
 	blob    Blob
@@ -36,6 +36,7 @@ func (s *Store) NewBlob(b Blob) (*BlobWriter, error) {
 	if err != nil {
 		return nil, &BlobError{b.Digest, err}
 	}
+	s.claims.add(b.Digest) // a GC that runs now may take an older copy; Commit brings ours
 	w := &BlobWriter{s: s, blob: b, file: f, name: name, hash: sha256.New()}
 	if err := w.reserve(); err != nil {
 		return nil, &BlobError{b.Digest, errors.Join(fmt.Errorf("reserving %d bytes: %w", b.Size, err), w.Abort())}
@@ -100,14 +101,23 @@ func (w *BlobWriter) Commit() error {
 		return &BlobError{w.blob.Digest, errors.Join(err, w.Abort())}
 	}
 	w.s.step("blob written")
-	if err := w.close(); err != nil {
-		return &BlobError{w.blob.Digest, errors.Join(err, w.s.staging.Remove(w.name))}
+	err := w.close()
+	if err == nil {
+		err = w.publish()
 	}
-	if err := w.s.publish(w.name, w.s.blobPath(w.blob.Digest)); err != nil {
+	if err != nil {
+		w.s.claims.drop(w.blob.Digest)
 		return &BlobError{w.blob.Digest, errors.Join(err, w.s.staging.Remove(w.name))}
 	}
 	w.s.step("blob committed")
 	return nil
+}
+
+// publish gives the blob its name, not while GC looks for names to remove.
+func (w *BlobWriter) publish() error {
+	w.s.claims.gc.RLock()
+	defer w.s.claims.gc.RUnlock()
+	return w.s.publish(w.name, w.s.blobPath(w.blob.Digest))
 }
 
 func (w *BlobWriter) verify() error {
@@ -138,5 +148,6 @@ func (w *BlobWriter) Abort() error {
 	}
 	f := w.file
 	w.file = nil
+	w.s.claims.drop(w.blob.Digest)
 	return errors.Join(f.Close(), w.s.staging.Remove(w.name))
 }

@@ -19,18 +19,22 @@ type GCResult struct {
 // GC keeps the current set and the keep (at least one) sets used last, and
 // removes every blob, link and tag that none of them has. A store without any
 // set, such as one that only a registry:2 wrote to, is left alone. The error is
-// ErrBusy while another process writes to the store.
+// ErrBusy while another process, or another Store of this one, writes to the
+// store. Goroutines that share s may write beside it: what they claimed is kept,
+// and what they commit waits until GC is done.
 //
 // Sets go first, then tags, links and blobs: whoever is killed leaves no tag
 // without its image, and the next GC removes the rest.
-func (s *Store) GC(keep int) (GCResult, error) {
+func (s *Store) GC(keep int) (res GCResult, err error) {
 	if err := s.writable(); err != nil {
 		return GCResult{}, err
 	}
+	s.claims.gc.Lock()
+	defer s.claims.gc.Unlock()
 	if err := s.lockAlone(); err != nil {
 		return GCResult{}, err
 	}
-	defer s.flock(unix.LOCK_SH)
+	defer func() { err = errors.Join(err, s.flock(unix.LOCK_SH)) }()
 	c := &collector{s: s}
 	if err := c.choose(max(keep, 1)); err != nil {
 		return GCResult{}, err

@@ -35,7 +35,14 @@ func TestR16GCKeepsTheNewestSets(t *testing.T) {
 			t.Fatalf("a set lacks %d blobs before GC", n)
 		}
 	}
-	orphan := putBlob(t, s, []byte("of an import that was interrupted"))
+	killed, err := Create(Config{Dir: s.Dir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	orphan := putBlob(t, killed, []byte("of an import that was interrupted"))
+	if err := killed.Close(); err != nil {
+		t.Fatal(err)
+	}
 	res, err := s.GC(2)
 	if err != nil {
 		t.Fatal(err)
@@ -147,6 +154,85 @@ func TestGCWaitsForNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	again.Close()
+}
+
+// A set comes in blob by blob, through the Store whose GC runs: some of it was
+// committed, some was there already, one is being written.
+func TestGCKeepsWhatASetToComeNeeds(t *testing.T) {
+	s := newTestStore(t)
+	one, two := activate(t, s, "one"), activate(t, s, "two")
+	age(t, s, one, 5)
+	three, c := fakeSet(t, "three")
+	mine := one.Blobs[0] // of the set that GC drops, and in none of the kept ones
+	for _, b := range one.Blobs {
+		if _, kept := two.Has(b.Digest); !kept {
+			mine = b
+		}
+	}
+	s.Claim(mine.Digest)
+	for _, b := range three.Blobs[1:] {
+		putBlob(t, s, c[b.Digest])
+	}
+	late := three.Blobs[0]
+	w, err := s.NewBlob(late)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(c[late.Digest]); err != nil {
+		t.Fatal(err)
+	}
+	// Between GC's look at the sets and its removal of blobs, the last one comes.
+	committed := make(chan error, 1)
+	s.testOnly.step = func(name string) {
+		if name == "sets removed" {
+			s.testOnly.step = nil
+			go func() { committed <- w.Commit() }()
+		}
+	}
+	res, err := s.GC(1)
+	if err != nil || !slices.Equal(res.Sets, []string{one.ID}) {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	if err := <-committed; err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.Missing(three)); n > 0 {
+		t.Errorf("GC took %d blobs of the set to come", n)
+	}
+	if _, err := s.Stat(mine.Digest); err != nil {
+		t.Errorf("the blob that was claimed: %v", err)
+	}
+	if err := errors.Join(s.PutSet(three), s.Activate(three.ID)); err != nil {
+		t.Fatal(err)
+	}
+	checkServable(t, s, three)
+}
+
+// A claim ends with the set, or with the blob.
+func TestGCTakesWhatIsNoLongerClaimed(t *testing.T) {
+	s := newTestStore(t)
+	one := activate(t, s, "one")
+	age(t, s, one, 5)
+	activate(t, s, "two")
+	aborted, err := s.NewBlob(one.Blobs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Claim(one.Blobs[1].Digest)
+	s.Unclaim(one.Blobs[1].Digest)
+	removed := putBlob(t, s, []byte("of a bundle that was refused"))
+	if err := errors.Join(aborted.Abort(), s.RemoveBlob(removed.Digest)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.GC(1); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(s.Missing(one)); got != 6 { // all but the shared layer
+		t.Errorf("the removed set lacks %d blobs", got)
+	}
+	if n := len(s.claims.counts); n != 0 {
+		t.Errorf("%d claims are left", n)
+	}
 }
 
 // A set that cannot be read may need anything: nothing is removed.

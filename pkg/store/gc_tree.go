@@ -92,7 +92,7 @@ func (c *collector) removeBlobs() error {
 	return eachName(c.s.blobsDir(), func(two string) error {
 		return eachName(filepath.Join(c.s.blobsDir(), two), func(name string) error {
 			d := Digest(digestPrefix + name)
-			if d.Hex() == "" || c.blobs[d] {
+			if d.Hex() == "" || c.blobs[d] || c.s.claims.has(d) {
 				return nil // not ours to judge, or needed
 			}
 			if b, err := c.s.Stat(d); err == nil {

@@ -56,9 +56,12 @@ func (s *Store) PutSet(set *Set) error {
 	if err != nil {
 		return err
 	}
+	s.claims.gc.RLock()
+	defer s.claims.gc.RUnlock()
 	if err := s.replace(s.setPath(set.ID), raw); err != nil {
 		return fmt.Errorf("keeping set %s: %w", short(set.ID), err)
 	}
+	s.claims.settle(set)
 	s.step("set put")
 	return nil
 }

@@ -24,13 +24,15 @@ type Config struct {
 
 // A Store is a registry:2 directory and what daisy-mcast keeps beside it. It is
 // safe for concurrent use, by several processes too: writers hold a shared lock
-// on it, GC an exclusive one, readers none.
+// on it, GC an exclusive one, readers none. What one Store's goroutines bring in
+// beside its GC is claimed, see Claim.
 type Store struct {
 	dir         string
 	stagingPath string
 	staging     *os.Root // nil when opened for reading
 	lock        *os.File // nil when opened for reading
 	current     atomic.Pointer[currentSet]
+	claims      claims
 
 	testOnly hooks
 }
