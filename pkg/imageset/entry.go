@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
@@ -91,7 +92,7 @@ func cleanName(name string) (string, error) {
 	if name == "" {
 		name = "."
 	}
-	if !fs.ValidPath(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if !fs.ValidPath(name) || strings.ContainsFunc(name, unicode.IsControl) {
 		return "", fmt.Errorf("%w: name leads elsewhere", ErrUnsafe)
 	}
 	for part := range strings.SplitSeq(name, "/") {
@@ -107,7 +108,7 @@ func printable(name string) string {
 	if len(name) > 200 {
 		name = name[:200] + "…"
 	}
-	if !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return fmt.Sprintf("%q", name)
 	}
 	return name

@@ -209,6 +209,7 @@ func TestFault68HostileEntriesAreRefused(t *testing.T) {
 		"absolute":          file("/etc/cron.d/x"),
 		"dot inside":        file("tmp/./x"),
 		"control character": file("tmp/x\x1b[2J"),
+		"C1 control":        file("tmp/x\u009b2J"),
 		"long name":         file(strings.Repeat("long/", 300) + "x"),
 		"long component":    file("tmp/" + strings.Repeat("x", 256)),
 		"symlink":           {tar.Header{Typeflag: tar.TypeSymlink, Name: root + "blobs/sha256/00", Linkname: "/etc"}, nil},
@@ -246,11 +247,21 @@ func TestFault68HostileEntriesAreRefused(t *testing.T) {
 			if !errors.Is(err, ErrUnsafe) && !errors.Is(err, ErrTooLarge) || !errors.As(err, &refused) || refused.Entry == "" {
 				t.Errorf("got %v", err)
 			}
-			if strings.ContainsAny(err.Error(), "\x1b\n") {
+			if strings.ContainsAny(err.Error(), "\x1b\n\u009b") {
 				t.Errorf("the message has control characters: %q", err)
 			}
 			checkEmpty(t, st)
 		})
+	}
+}
+
+func TestNamesInMessagesAreQuoted(t *testing.T) {
+	for name, want := range map[string]string{
+		"tmp/größe": "tmp/größe", "x\x1b[2J": `"x\x1b[2J"`, "x\u009b2J": `"x\u009b2J"`, "x\u202egnp": `"x\u202egnp"`, "x\xff": `"x\xff"`,
+	} {
+		if got := printable(name); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // maxTokens bounds the tokens that are kept; a set has some 200 repositories.
@@ -170,7 +171,7 @@ func decodeJSON(r io.Reader, v any) error {
 // clip keeps another program's words short and on one line.
 func clip(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r

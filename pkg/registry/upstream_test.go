@@ -211,6 +211,13 @@ func TestParseParams(t *testing.T) {
 	}
 }
 
+// Another registry's words end up on a terminal.
+func TestClipKeepsWordsPlain(t *testing.T) {
+	if got := clip("a\x1b[2J\u009b2J\u202eb\n"); got != "a [2J 2J b " {
+		t.Errorf("got %q", got)
+	}
+}
+
 func FuzzParseRoute(f *testing.F) {
 	for _, s := range []string{"/v2/", "/v2/a/b/tags/list", "/v2/a/manifests/1", "/v2/a/blobs/" + unknownDigest, "/v2/a/referrers/sha512:0", "/v2/../x"} {
 		f.Add(s)

@@ -96,6 +96,32 @@ func TestValidateRefuses(t *testing.T) {
 	}
 }
 
+// Release fields are printed: nothing in them may steer a terminal or turn text round.
+func TestValidateRefusesWhatIsNotPrintable(t *testing.T) {
+	for _, r := range []rune{0, '\t', '\n', 0x7f, 0x80, 0x85, 0x9b, 0x9f, 0xa0, 0xad, 0x200b, 0x200e, 0x2028,
+		0x202a, 0x202e, 0x2066, 0x2069, 0xfeff, 0xfffd, 0xe0041} {
+		for _, field := range []func(*Release) *string{
+			func(r *Release) *string { return &r.Branch }, func(r *Release) *string { return &r.Tag },
+			func(r *Release) *string { return &r.Date }, func(r *Release) *string { return &r.Commit },
+		} {
+			set, _ := fakeSet(t, "one")
+			*field(&set.Release) = "6" + string(r) + "0"
+			if err := set.Validate(); !errors.Is(err, ErrSet) {
+				t.Errorf("%U: %v", r, err)
+			}
+		}
+	}
+	set, _ := fakeSet(t, "one")
+	set.Release = Release{Branch: "stable/queens", Date: "2018-03-01 12:00:00 +0800", Tag: "6.0.0-größe-中", Commit: "a\xffb"}
+	if err := set.Validate(); !errors.Is(err, ErrSet) {
+		t.Errorf("broken UTF-8: %v", err)
+	}
+	set.Release.Commit = ""
+	if err := set.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestParseSetBoundsWhatItAllocates(t *testing.T) {
 	raw := []byte(`{"blobs":[` + strings.Repeat("{},", 1<<20) + `{}]}`)
 	if _, err := ParseSet(raw); !errors.Is(err, ErrSet) || !strings.Contains(err.Error(), "too long") {

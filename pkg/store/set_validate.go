@@ -3,6 +3,8 @@ package store
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Validate checks a set that came from a file or another machine: bounds,
@@ -77,4 +79,6 @@ func (s *Set) checkRelease() error {
 	return nil
 }
 
-func notPrintable(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }
+// notPrintable reports whether r could steer a terminal, turn the text round it
+// (bidi controls) or is what stands for broken UTF-8.
+func notPrintable(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
