@@ -354,3 +354,31 @@ func TestUpstreamLoopEnds(t *testing.T) {
 	check(t, WriteUpstream(st.Dir(), Upstream{URL: base}))
 	get(t, base+"/v2/kolla/a/blobs/"+string(layer.Digest)).wantStatus(t, 404, "BLOB_UNKNOWN")
 }
+
+// A registry whose upstream.json names itself: the pulls that hold every place
+// wait for hops, which must not wait for a place.
+func TestUpstreamLoopEndsWhenAllPlacesAreTaken(t *testing.T) {
+	f := newFixture(t)
+	layer := f.big("kolla/a", "1", 1000)
+	absent := f.images[0].Manifest
+	f.big("kolla/a", "2", 500)
+	rotten := f.images[1].Manifest
+	st := f.lean(rotten)
+	damage(t, st, rotten)
+	h := newHandler(Config{Store: st})
+	h.pulls = make(chan struct{}, 1)
+	base := startHandler(t, h)
+	check(t, WriteUpstream(st.Dir(), Upstream{URL: base}))
+	client := &http.Client{Timeout: 10 * time.Second}
+	defer client.CloseIdleConnections()
+	for _, path := range []string{"blobs/" + string(layer.Digest), "manifests/" + string(absent), "manifests/" + string(rotten)} {
+		resp, err := client.Get(base + "/v2/kolla/a/" + path)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: got status %d, want 404", path, resp.StatusCode)
+		}
+	}
+}

@@ -29,6 +29,7 @@ type handler struct {
 	view     atomic.Pointer[view]
 	upstream *upstreamFile
 	pulls    chan struct{} // one element per pull under way; see maxPulls
+	hops     chan struct{} // the same, of pulls by registries of ours
 }
 
 // New returns a read-only registry over cfg.Store. What its upstream.json says
@@ -42,6 +43,7 @@ func newHandler(cfg Config) *handler {
 		log:      cfg.Log,
 		upstream: newUpstreamFile(cfg.Store.Dir()),
 		pulls:    make(chan struct{}, maxPulls),
+		hops:     make(chan struct{}, maxPulls),
 	}
 	if h.identity == "" {
 		h.identity = "unnamed"
@@ -157,11 +159,18 @@ func (h *handler) serveHealth(w http.ResponseWriter) error {
 	return nil
 }
 
-// enter waits for a place among the pulls under way; leave gives it back.
+// enter waits for a place among the pulls under way; leave gives it back. Pulls by
+// registries of ours stand in a line of their own: they go no further, while a
+// pull may hold its place until such a one is answered - by this same process,
+// when upstream.json names it.
 func (h *handler) enter(r *http.Request) (leave func(), err error) {
+	places := h.pulls
+	if isHop(r) {
+		places = h.hops
+	}
 	select {
-	case h.pulls <- struct{}{}:
-		return func() { <-h.pulls }, nil
+	case places <- struct{}{}:
+		return func() { <-places }, nil
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}

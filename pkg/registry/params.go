@@ -41,7 +41,8 @@ const (
 	withheld = 32 << 10
 	// maxPulls bounds the manifests and blobs that are sent at one time; more
 	// wait in line. A thousand hosts that pull three layers each then share the
-	// link a few hundred at a time, and the buffers stay under 20 MiB.
+	// link a few hundred at a time, and the buffers stay under 20 MiB: pulls by
+	// registries of ours, which are counted apart, need none.
 	maxPulls = 512
 	// maxConns bounds the connections of one listener.
 	maxConns = 4096
