@@ -58,6 +58,8 @@ var table = []row{
 		"Daisy's protocol carries bytes; that they are blobs is not its business"},
 	{"pkg/rangeset", transport, nil,
 		"which numbers are in a set does not depend on what they number"},
+	{"pkg/parity", transport, nil,
+		"arithmetic on packets, whoever lost them"},
 	{"pkg/wire", transport, []string{"pkg/rangeset"},
 		"formats are read and written alike by both ends, so they know neither"},
 
@@ -134,6 +136,8 @@ var dependencies = []dependency{
 		"flags end where the command line does"},
 	{"github.com/klauspost/compress", []string{"pkg/imageset", "pkg/imageset/sample"}, true,
 		"bundles are compressed, and nothing else"},
+	{"github.com/klauspost/reedsolomon", []string{"pkg/parity"}, false,
+		"the code's kernels behind two functions of ours, so that they can be replaced"},
 	{"golang.org/x/term", []string{"pkg/progress", "pkg/cli"}, false,
 		"only what is shown to a person asks for a terminal"},
 	{"golang.org/x/net/ipv4", []string{"pkg/multicast"}, true,
