@@ -3,10 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/engine"
@@ -45,13 +42,8 @@ func (a *agent) callServe(ctx context.Context, req message.Serve) (message.Serve
 		status, err := launch.Check(ctx, spec)
 		return served(status, err)
 	}
-	if err := a.engineIsUp(ctx, spec); err != nil {
-		return message.Served{}, problem(message.ReasonEngine, err)
-	}
-	before, err := launch.Check(ctx, spec)
-	fresh := err != nil || !before.Running
 	status, err := launch.Start(ctx, spec)
-	if err == nil && fresh {
+	if fresh := !status.Kept && !status.Replaced; err == nil && fresh {
 		a.mu.Lock()
 		a.started = &spec
 		a.mu.Unlock()
@@ -67,27 +59,6 @@ func served(s launch.Status, err error) (message.Served, error) {
 		return message.Served{}, problem(message.ReasonRegistry, errors.New("no registry of ours runs here"))
 	}
 	return message.Served{Mode: string(s.Mode), SurvivesReboot: s.SurvivesReboot}, nil
-}
-
-// engineIsUp refuses a host in mode auto whose engine is there but down: the
-// registry could run without it, but Kolla could not pull.
-func (a *agent) engineIsUp(ctx context.Context, spec launch.Spec) error {
-	if spec.Mode != launch.Auto {
-		return nil
-	}
-	eng, err := engine.Dial(ctx, spec.Engine)
-	if err == nil {
-		return eng.Close()
-	}
-	for _, socket := range []string{engine.DockerSocket, engine.PodmanSocket} {
-		if _, serr := os.Stat(socket); serr == nil {
-			return err
-		}
-	}
-	if _, serr := os.Stat(filepath.Join(spec.BaseDir, "container")); serr == nil {
-		return fmt.Errorf("the registry ran as a container before: %w", err)
-	}
-	return nil
 }
 
 // startProblem gives err the reason for the operator's table.

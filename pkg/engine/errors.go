@@ -16,6 +16,9 @@ import (
 var (
 	// ErrNoEngine: no socket, or nothing listens on it.
 	ErrNoEngine = errors.New("engine: no container engine answers")
+	// ErrDown is an ErrNoEngine whose socket is there: an engine has run since the
+	// machine's start, and ended.
+	ErrDown = errors.New("engine: the container engine is not running")
 	// ErrPermission: the socket is there, but not for this user.
 	ErrPermission = errors.New("engine: no permission for the engine's socket")
 	// ErrNotResponding: the engine takes connections or requests, but does not
@@ -54,7 +57,9 @@ func refused(message string) error {
 // dialError says what err from connecting to a unix socket means.
 func dialError(socket string, err error) error {
 	switch {
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTSOCK):
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w on %s: %w: %w", ErrNoEngine, socket, ErrDown, err)
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ENOTSOCK):
 		return fmt.Errorf("%w on %s: %w", ErrNoEngine, socket, err)
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("%w: %w", ErrPermission, err)

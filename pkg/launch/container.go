@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/engine"
 )
@@ -29,7 +28,8 @@ type containerKeeper struct {
 	spec    Spec
 	version string
 	engine  engine.Engine
-	kind    engine.Kind
+	ref     engineRef // which one it is
+	arch    string    // a GOARCH name
 }
 
 func (k *containerKeeper) image() string { return imageName + ":" + k.version }
@@ -53,65 +53,91 @@ func (k *containerKeeper) find(ctx context.Context) ([]instance, error) {
 }
 
 func (k *containerKeeper) fingerprint() (string, error) {
-	cert, err := k.spec.certVersion()
+	around, err := k.spec.surroundings()
 	if err != nil {
 		return "", err
 	}
-	parts := append([]string{string(Container), string(k.kind), k.version, cert}, k.dirs()...)
+	parts := append([]string{string(Container), string(k.ref.Kind), k.version}, around...)
+	for _, m := range k.mounts() {
+		parts = append(parts, m.Source, m.Target)
+	}
 	return fingerprint(append(parts, k.args()...)...), nil
 }
 
-// dirs are the directories that the container mounts.
-func (k *containerKeeper) dirs() []string {
-	if len(k.spec.TLSListen) == 0 {
-		return []string{k.spec.StoreDir}
+// certTarget is where the container finds the certificate.
+const certTarget = engine.CertsPath + "/" + certFile
+
+// mounts are what the container sees of this machine: of CertDir only the
+// certificate, not the authority's key.
+func (k *containerKeeper) mounts() []engine.Mount {
+	mounts := []engine.Mount{{Source: k.spec.StoreDir, Target: engine.StorePath}}
+	if len(k.spec.TLSListen) > 0 {
+		mounts = append(mounts, engine.Mount{Source: k.spec.certPath(), Target: certTarget})
 	}
-	return []string{k.spec.StoreDir, k.spec.CertDir}
+	return mounts
 }
 
-func (k *containerKeeper) args() []string {
-	return k.spec.args(engine.StorePath, engine.CertsPath+"/"+certFile)
-}
+func (k *containerKeeper) args() []string { return k.spec.args(engine.StorePath, certTarget) }
 
 // prepare loads the image where it is not there, and makes the container beside
 // the one that serves.
 func (k *containerKeeper) prepare(ctx context.Context) (instance, error) {
-	if err := k.load(ctx); err != nil {
-		return nil, err
-	}
 	print, err := k.fingerprint()
 	if err != nil {
 		return nil, err
 	}
-	c := engine.Container{
+	if err := k.spec.noteEngine(k.ref); err != nil {
+		return nil, err
+	}
+	if err := k.load(ctx); err != nil {
+		return nil, err
+	}
+	if err := k.tidy(ctx); err != nil {
+		return nil, err
+	}
+	id, err := k.engine.Create(ctx, engine.Container{
 		Name:   k.spec.Name + nextSuffix,
 		Image:  k.image(),
 		Args:   k.args(),
 		Labels: map[string]string{labelName: k.spec.Name, labelVersion: k.version, labelFingerprint: print},
-		Mounts: []engine.Mount{{Source: k.spec.StoreDir, Target: engine.StorePath}},
+		Mounts: k.mounts(),
 		// Podman would not restart it after a reboot: settle writes a unit.
 		Restart: true,
-	}
-	if len(k.spec.TLSListen) > 0 {
-		c.Mounts = append(c.Mounts, engine.Mount{Source: k.spec.CertDir, Target: engine.CertsPath})
-	}
-	if err := k.engine.Remove(ctx, c.Name); err != nil { // what a crashed start left
-		return nil, err
-	}
-	id, err := k.engine.Create(ctx, c)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &containerInstance{keeper: k, id: id, name: c.Name}, nil
+	return &containerInstance{keeper: k, id: id, name: k.spec.Name + nextSuffix}, nil
+}
+
+// tidy frees the name for a new container from what an interrupted start has
+// left there. If that is what serves, it takes the settled name.
+func (k *containerKeeper) tidy(ctx context.Context) error {
+	next, err := k.engine.Inspect(ctx, k.spec.Name+nextSuffix)
+	if errors.Is(err, engine.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	settled, err := k.engine.Inspect(ctx, k.spec.Name)
+	if err != nil && !errors.Is(err, engine.ErrNotFound) {
+		return err
+	}
+	if !next.Running || err == nil && settled.Running {
+		return k.engine.Remove(ctx, next.ID)
+	}
+	if err == nil {
+		if err := k.engine.Remove(ctx, settled.ID); err != nil {
+			return err
+		}
+	}
+	return k.engine.Rename(ctx, next.ID, k.spec.Name)
 }
 
 func (k *containerKeeper) load(ctx context.Context) error {
 	has, err := k.engine.HasImage(ctx, k.image())
 	if err != nil || has {
-		return err
-	}
-	info, err := k.engine.Info(ctx)
-	if err != nil {
 		return err
 	}
 	f, err := os.Open(k.spec.Program)
@@ -123,8 +149,22 @@ func (k *containerKeeper) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the program: %w", err)
 	}
-	_, err = k.engine.Load(ctx, engine.ProgramImage(f, stat.Size(), info.Arch, k.image()))
+	_, err = k.engine.Load(ctx, engine.ProgramImage(f, stat.Size(), k.arch, k.image()))
 	return err
+}
+
+// clear takes away what is left in an engine that has no container of ours any
+// more.
+func (k *containerKeeper) clear(ctx context.Context) error {
+	if err := k.removeImages(ctx, ""); err != nil {
+		return err
+	}
+	if _, u, err := k.spec.readUnit(); err == nil && u.isPodman() && k.ref.Kind == engine.Podman {
+		if err := k.spec.removeUnit(ctx); err != nil {
+			return err
+		}
+	}
+	return k.spec.forgetEngine(k.ref)
 }
 
 // removeImages takes away the images of versions that no container uses.
@@ -160,10 +200,10 @@ func (i *containerInstance) look(ctx context.Context) (sight, error) {
 	s := sight{
 		mode: Container, running: state.Running && !state.Restarting, pid: state.PID,
 		fingerprint: state.Labels[labelFingerprint], version: state.Labels[labelVersion],
-		containerID: state.ID, engine: string(i.keeper.kind),
+		containerID: state.ID, engine: string(i.keeper.ref.Kind), restarting: state.Restarting,
 	}
 	switch {
-	case i.keeper.kind == engine.Docker:
+	case i.keeper.ref.Kind == engine.Docker:
 		s.reboot, s.note = state.Restart, "comes back with the Docker daemon"
 	default:
 		_, u, err := i.keeper.spec.readUnit()
@@ -175,52 +215,4 @@ func (i *containerInstance) look(ctx context.Context) (sight, error) {
 		s.fault = fmt.Sprintf("its container ends again and again, with status %d %s", state.ExitCode, state.Error)
 	}
 	return s, nil
-}
-
-func (i *containerInstance) start(ctx context.Context) error {
-	return i.keeper.engine.Start(ctx, i.id)
-}
-
-func (i *containerInstance) stop(ctx context.Context) error {
-	return i.keeper.engine.Stop(ctx, i.id)
-}
-
-// settle gives the container its name, which its predecessor has given up, and
-// with Podman the unit that starts it after a reboot (R15).
-func (i *containerInstance) settle(ctx context.Context) error {
-	k := i.keeper
-	if i.name != k.spec.Name {
-		if err := k.engine.Rename(ctx, i.id, k.spec.Name); err != nil {
-			return err
-		}
-		i.name = k.spec.Name
-	}
-	if err := k.removeImages(ctx, k.image()); err != nil {
-		return err
-	}
-	if k.kind != engine.Podman || !k.spec.Systemd.runs() {
-		return nil
-	}
-	podman, err := exec.LookPath("podman")
-	if err != nil {
-		return nil // its socket is there but not its program: look says so
-	}
-	u := unit{
-		name: k.spec.Name, version: k.version, container: k.spec.Name,
-		execStart: []string{podman, "start", "--attach", k.spec.Name},
-		execStop:  []string{podman, "stop", "--time", "10", k.spec.Name},
-		requires:  k.dirs(),
-	}
-	if err := writeFile(k.spec.unitPath(), []byte(u.text()), 0o644); err != nil {
-		return err
-	}
-	if _, err := k.spec.Systemd.ctl(ctx, "daemon-reload"); err != nil {
-		return err
-	}
-	_, err = k.spec.Systemd.ctl(ctx, "enable", k.spec.unitName())
-	return err
-}
-
-func (i *containerInstance) remove(ctx context.Context) error {
-	return i.keeper.engine.Remove(ctx, i.id)
 }

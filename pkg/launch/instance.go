@@ -34,6 +34,7 @@ type keeper interface {
 type sight struct {
 	mode        Mode
 	running     bool
+	restarting  bool   // it ends, and is started again
 	pid         int    // of the process that must own the sockets
 	fault       string // why it does not and will not run; empty while it may
 	fingerprint string
@@ -45,6 +46,9 @@ type sight struct {
 }
 
 func (s sight) status() Status {
+	if s.fault != "" && !s.running {
+		s.note = s.fault
+	}
 	return Status{
 		Mode: s.mode, Running: s.running, PID: s.pid, ContainerID: s.containerID,
 		Engine: s.engine, Version: s.version, SurvivesReboot: s.reboot, Note: s.note,

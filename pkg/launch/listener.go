@@ -29,22 +29,28 @@ type Socket struct {
 // network namespace, or ErrNoListener. A wildcard socket on addr's port takes
 // them too, unless there is one on the address itself.
 func Listener(addr netip.AddrPort) (Socket, error) {
-	all, err := listening()
-	if err != nil {
-		return Socket{}, err
+	var seen uint64 // the inode of a socket that nobody seemed to hold
+	for {
+		all, err := listening()
+		if err != nil {
+			return Socket{}, err
+		}
+		found, ok := pick(all, addr)
+		if !ok {
+			return Socket{}, fmt.Errorf("%w on %s", ErrNoListener, addr)
+		}
+		s := Socket{Local: found.local}
+		if s.PID, err = holder(found.inode); err != nil {
+			return Socket{}, err
+		}
+		if s.PID != 0 {
+			s.Command = command(s.PID)
+		}
+		if s.PID != 0 || seen == found.inode {
+			return s, nil
+		}
+		seen = found.inode // it may have been closed meanwhile
 	}
-	found, ok := pick(all, addr)
-	if !ok {
-		return Socket{}, fmt.Errorf("%w on %s", ErrNoListener, addr)
-	}
-	s := Socket{Local: found.local}
-	if s.PID, err = holder(found.inode); err != nil {
-		return Socket{}, err
-	}
-	if s.PID != 0 {
-		s.Command = command(s.PID)
-	}
-	return s, nil
 }
 
 // A tcpSocket is a listening line of /proc/net/tcp.

@@ -19,6 +19,7 @@ const (
 	stopGrace = 10 * time.Second
 	// maxLog is the size from which a process's log is begun anew, in bytes.
 	maxLog = 1 << 20
+	logDir = "log" // of BaseDir
 	// logTail is how much of the log an error shows, in bytes.
 	logTail = 1 << 10
 )
@@ -31,19 +32,25 @@ type processKeeper struct {
 }
 
 func (k *processKeeper) pidFile() string {
-	return filepath.Join(k.spec.BaseDir, "run", k.spec.Name+".json")
+	return filepath.Join(k.spec.runDir(), k.spec.Name+".json")
 }
 func (k *processKeeper) logFile() string {
-	return filepath.Join(k.spec.BaseDir, "log", k.spec.Name+".log")
+	return filepath.Join(k.spec.BaseDir, logDir, k.spec.Name+".log")
 }
 
 func (k *processKeeper) find(context.Context) ([]instance, error) {
 	r, err := readRecord(k.pidFile())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
+	}
+	if err != nil || !r.running() {
+		orphan, ok := findOrphan(k.logFile())
+		switch {
+		case ok:
+			r = orphan
+		case err != nil:
+			return nil, nil
+		}
 	}
 	p := &processInstance{keeper: k, record: r}
 	if r.running() {
@@ -57,11 +64,12 @@ func (k *processKeeper) find(context.Context) ([]instance, error) {
 func (k *processKeeper) args() []string { return k.spec.args(k.spec.StoreDir, k.spec.certPath()) }
 
 func (k *processKeeper) fingerprint() (string, error) {
-	cert, err := k.spec.certVersion()
+	around, err := k.spec.surroundings()
 	if err != nil {
 		return "", err
 	}
-	return fingerprint(append([]string{string(Process), k.version, cert}, k.args()...)...), nil
+	parts := append([]string{string(Process), k.version}, around...)
+	return fingerprint(append(parts, k.args()...)...), nil
 }
 
 func (k *processKeeper) prepare(context.Context) (instance, error) {
@@ -98,7 +106,12 @@ func (p *processInstance) look(context.Context) (sight, error) {
 	return s, nil
 }
 
+// start starts the program, unless it runs: a replacement may have failed before
+// it stopped this one.
 func (p *processInstance) start(context.Context) error {
+	if p.record.running() {
+		return nil
+	}
 	out, err := openLog(p.keeper.logFile())
 	if err != nil {
 		return err
@@ -133,10 +146,7 @@ func (p *processInstance) stop(context.Context) error { return p.record.kill(sto
 func (p *processInstance) settle(context.Context) error { return nil }
 
 func (p *processInstance) remove(context.Context) error {
-	if p.program != nil {
-		p.program.Close()
-		p.program = nil
-	}
+	p.close()
 	now, err := readRecord(p.keeper.pidFile())
 	if errors.Is(err, os.ErrNotExist) || err == nil && !now.same(p.record) {
 		return nil
@@ -145,6 +155,13 @@ func (p *processInstance) remove(context.Context) error {
 		return fmt.Errorf("removing the pid file: %w", err)
 	}
 	return nil
+}
+
+func (p *processInstance) close() {
+	if p.program != nil {
+		p.program.Close()
+		p.program = nil
+	}
 }
 
 // openLog opens a process's log to write at its end, empty when it has grown

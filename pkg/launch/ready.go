@@ -30,6 +30,7 @@ var errIdentity = errors.New("launch: another registry answers")
 // ready waits until inst is the registry that s describes. A registry that runs
 // but is exposed is not waited for.
 func (s Spec) ready(ctx context.Context, inst instance, limit time.Duration) (sight, error) {
+	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	pause := firstPause
@@ -44,6 +45,9 @@ func (s Spec) ready(ctx context.Context, inst instance, limit time.Duration) (si
 		}
 		select {
 		case <-ctx.Done():
+			if parent.Err() != nil {
+				err = context.Cause(parent) // what was seen last is of no interest
+			}
 			return seen, fmt.Errorf("%w: %w", ErrNotReady, err)
 		case <-time.After(pause):
 			pause = min(2*pause, longestPause)
@@ -78,7 +82,7 @@ func (s Spec) ownsSockets(pid int) error {
 	}
 	wanted := s.wanted()
 	for i, a := range wanted {
-		wanted[i] = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+		wanted[i] = unmapped(a)
 	}
 	for _, a := range own {
 		if !slices.Contains(wanted, a) {
@@ -88,6 +92,29 @@ func (s Spec) ownsSockets(pid int) error {
 	for _, a := range wanted {
 		if !slices.Contains(own, a) {
 			return fmt.Errorf("%w on %s", ErrNoListener, a)
+		}
+	}
+	return nil
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
+// exposure looks at what the registry listens on besides the wanted addresses: it
+// may be more than the caller knows of, the deploy server's for all hosts, but
+// nothing that other machines could use in plain text (R8, fault 72).
+func (s Spec) exposure(ctx context.Context, listening []netip.AddrPort) error {
+	for _, a := range listening {
+		ip := a.Addr()
+		if ip.IsLoopback() || slices.ContainsFunc(s.TLSListen, func(w netip.AddrPort) bool { return unmapped(w) == a }) {
+			continue
+		}
+		if ip.IsUnspecified() {
+			return &ExposedError{Local: a}
+		}
+		if _, err := identityOf(ctx, "http://"+a.String(), nil); err == nil {
+			return &ExposedError{Local: a}
 		}
 	}
 	return nil

@@ -74,6 +74,9 @@ func (r record) same(o record) bool {
 // kill ends the process with SIGTERM, and SIGKILL after grace. It returns when
 // the process is gone. A process that merely has its pid is not signalled.
 func (r record) kill(grace time.Duration) error {
+	if r.PID <= 0 { // never started
+		return nil
+	}
 	// A handle first (a pidfd where the kernel has it), the check after it: then
 	// the handle cannot mean another process.
 	p, err := os.FindProcess(r.PID)

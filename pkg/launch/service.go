@@ -20,6 +20,7 @@ const maxRestarts = 3
 type serviceKeeper struct {
 	spec    Spec
 	version string
+	owner   *serviceInstance // whose text the unit file has; nil when there is none
 }
 
 func (s Spec) unitName() string { return s.Name + ".service" }
@@ -57,7 +58,8 @@ func (k *serviceKeeper) find(context.Context) ([]instance, error) {
 	if u.isPodman() {
 		return nil, nil // the container's, see containerInstance
 	}
-	return []instance{&serviceInstance{spec: k.spec, text: text, unit: u}}, nil
+	k.owner = &serviceInstance{spec: k.spec, keeper: k, text: text, unit: u}
+	return []instance{k.owner}, nil
 }
 
 func (k *serviceKeeper) fingerprint() (string, error) {
@@ -66,7 +68,7 @@ func (k *serviceKeeper) fingerprint() (string, error) {
 }
 
 func (k *serviceKeeper) unit() (unit, error) {
-	cert, err := k.spec.certVersion()
+	around, err := k.spec.surroundings()
 	if err != nil {
 		return unit{}, err
 	}
@@ -77,7 +79,10 @@ func (k *serviceKeeper) unit() (unit, error) {
 		hardened:  true,
 		requires:  []string{k.spec.StoreDir, k.spec.Program},
 	}
-	u.fingerprint = fingerprint(u.text(), cert)
+	if len(k.spec.TLSListen) > 0 {
+		u.requires = append(u.requires, k.spec.CertDir)
+	}
+	u.fingerprint = fingerprint(append(around, u.text())...)
 	return u, nil
 }
 
@@ -89,15 +94,16 @@ func (k *serviceKeeper) prepare(context.Context) (instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &serviceInstance{spec: k.spec, text: u.text(), unit: u}, nil
+	return &serviceInstance{spec: k.spec, keeper: k, text: u.text(), unit: u}, nil
 }
 
-// A serviceInstance is one text of the unit; whether it is the one on disk is
-// looked at when it matters. For one goroutine.
+// A serviceInstance is one text of the unit. There is one unit file: only its
+// owner (see serviceKeeper) stops and removes the service. For one goroutine.
 type serviceInstance struct {
-	spec Spec
-	text string
-	unit unit
+	spec   Spec
+	keeper *serviceKeeper
+	text   string
+	unit   unit
 }
 
 func (i *serviceInstance) look(ctx context.Context) (sight, error) {
@@ -113,6 +119,7 @@ func (i *serviceInstance) look(ctx context.Context) (sight, error) {
 	}
 	s.reboot = v["UnitFileState"] == "enabled"
 	s.running = v["ActiveState"] == "active"
+	s.restarting = v["ActiveState"] == "activating"
 	restarts, _ := strconv.Atoi(v["NRestarts"])
 	switch {
 	case s.running:
@@ -127,11 +134,12 @@ func (i *serviceInstance) start(ctx context.Context) error {
 	if err := writeFile(i.spec.unitPath(), []byte(i.text), 0o644); err != nil {
 		return err
 	}
+	i.keeper.owner = i
 	return i.spec.Systemd.enable(ctx, i.spec.unitName())
 }
 
 func (i *serviceInstance) stop(ctx context.Context) error {
-	if !i.spec.Systemd.runs() {
+	if !i.spec.Systemd.runs() || i.keeper.owner != i {
 		return nil
 	}
 	_, err := i.spec.Systemd.ctl(ctx, "stop", i.spec.unitName())
@@ -141,6 +149,9 @@ func (i *serviceInstance) stop(ctx context.Context) error {
 func (i *serviceInstance) settle(context.Context) error { return nil }
 
 func (i *serviceInstance) remove(ctx context.Context) error {
+	if i.keeper.owner != i {
+		return nil
+	}
 	now, _, err := i.spec.readUnit()
 	if errors.Is(err, os.ErrNotExist) || err == nil && now != i.text {
 		return nil

@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/engine"
@@ -54,12 +56,12 @@ type Spec struct {
 	StoreDir string
 	// BaseDir has the pid file (run) and a process's output (log) below it;
 	// DefaultBaseDir when empty.
-	BaseDir string
+	BaseDir string // also holds the lock and the note of the engine (run)
 	// Listen are the addresses that speak plain HTTP: loopback only.
 	Listen []netip.AddrPort
 	// TLSListen are the addresses that speak TLS, with the certificate and key in
-	// server.pem of CertDir, where registry.EnsureCertificate puts them. The other
-	// files there, the authority's key among them, stay out of the registry's sight.
+	// server.pem of CertDir, where registry.EnsureCertificate puts them. A container
+	// does not see the other files there, the authority's key among them.
 	TLSListen []netip.AddrPort
 	CertDir   string
 	// Identity is what the registry answers to whoever asks whose it is.
@@ -110,7 +112,7 @@ func (s Spec) withDefaults() Spec {
 
 // validateName checks what Stop and Check need.
 func (s Spec) validateName() error {
-	if !namePattern.MatchString(s.Name) {
+	if !namePattern.MatchString(s.Name) || strings.HasSuffix(s.Name, nextSuffix) {
 		return fmt.Errorf("%w: name %q", ErrSpec, s.Name)
 	}
 	switch s.Mode {
@@ -226,13 +228,27 @@ func (s Spec) args(store, cert string) []string {
 // certPath is where the certificate lies on this machine.
 func (s Spec) certPath() string { return filepath.Join(s.CertDir, certFile) }
 
-// certVersion names the certificate's content, "" when there is none to show: a
-// registry reads it at its start only.
-func (s Spec) certVersion() (string, error) {
-	if len(s.TLSListen) == 0 {
-		return "", nil
+// surroundings name what a running registry would not notice to have changed: the
+// certificate, which is read once, and the store's directory when another has
+// come into its place.
+func (s Spec) surroundings() ([]string, error) {
+	info, err := os.Stat(s.StoreDir)
+	if err != nil {
+		return nil, fmt.Errorf("looking at the store: %w", err)
 	}
-	return fileVersion(s.certPath())
+	var inode uint64
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		inode = sys.Ino
+	}
+	parts := []string{strconv.FormatUint(inode, 10)}
+	if len(s.TLSListen) > 0 {
+		version, err := fileVersion(s.certPath())
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, version)
+	}
+	return parts, nil
 }
 
 // fileVersion names what is in a file: twelve digits of its SHA-256.

@@ -20,4 +20,6 @@ type Status struct {
 	Note           string `json:"note,omitempty"`
 	// Kept reports whether Start found it running and left it alone.
 	Kept bool `json:"kept,omitempty"`
+	// Replaced reports whether Start put it in the place of another one that ran.
+	Replaced bool `json:"replaced,omitempty"`
 }

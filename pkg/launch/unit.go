@@ -26,8 +26,8 @@ func (u unit) isPodman() bool { return u.container != "" }
 
 // hardening takes away what a server that reads files does not need. No
 // directive that keeps an old systemd (219, CentOS 7) from starting the unit: it
-// ignores the ones that it does not know. /tmp stays visible, because a store may
-// lie there.
+// ignores the ones that it does not know. Not so SystemCallFilter=@group, which it
+// takes for an empty list. /tmp stays visible, because a store may lie there.
 var hardening = []string{
 	"NoNewPrivileges=yes",
 	"CapabilityBoundingSet=",
@@ -47,7 +47,6 @@ var hardening = []string{
 	"LockPersonality=yes",
 	"MemoryDenyWriteExecute=yes",
 	"SystemCallArchitectures=native",
-	"SystemCallFilter=@system-service",
 	"UMask=0077",
 	"LimitNOFILE=16384",
 }
@@ -78,6 +77,7 @@ func (u unit) text() string {
 	if len(u.execStop) > 0 {
 		line("ExecStop=%s", quoteExec(u.execStop))
 	}
+	line("StartLimitInterval=0") // its name and place before systemd 230
 	line("Restart=always")
 	line("RestartSec=1")
 	line("TimeoutStopSec=20")
