@@ -16,6 +16,12 @@ import (
 // the big bundle.
 func diskForProgram(t *testing.T) string {
 	t.Helper()
+	return diskWithRoom(t, 8)
+}
+
+// diskWithRoom is a disk that has so many MiB when the program is on it.
+func diskWithRoom(t *testing.T, mib int64) string {
+	t.Helper()
 	path, err := workshop.program()
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +30,7 @@ func diskForProgram(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%dm", info.Size()>>20+8)
+	return fmt.Sprintf("%dm", info.Size()>>20+1+mib)
 }
 
 // TestFault18DiskTooSmall: seen before anything is sent; the host leans on the
@@ -44,7 +50,7 @@ func TestFault18DiskTooSmall(t *testing.T) {
 // TestFault19DiskFillsMeanwhile: never exit 0, and nothing half is left.
 func TestFault19DiskFillsMeanwhile(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, fleetConfig{Targets: 2, Disks: map[string]string{"h2": "96m"}})
+	f := newFleet(t, fleetConfig{Targets: 2, Disks: map[string]string{"h2": diskWithRoom(t, 128)}})
 	b := bigBundle(t)
 	path := f.put(b)
 	f.must(f.deploy.LimitRate("60mbit"))

@@ -175,6 +175,7 @@ func TestSixteenHosts(t *testing.T) {
 	f := newFleet(t, fleetConfig{Targets: 16})
 	b := bigBundle(t)
 	path := f.put(b)
+	f.must(f.deploy.LimitRate("400mbit"))
 	before, err := f.deploy.Sent()
 	f.must(err)
 	r := f.distribute("--registry-mode", "process", path)
@@ -185,11 +186,14 @@ func TestSixteenHosts(t *testing.T) {
 	f.wantNoStrays(f.targets...)
 
 	// What left the deploy server: the program to each host over SSH, which
-	// compresses nothing, and the payload - once, not sixteen times.
-	program := f.programSize()
-	payload := after - before - 16*program
-	if limit := 3 * b.size(); payload > limit {
-		t.Errorf("%d bytes were sent to 16 hosts for a bundle of %d, beside the program", payload, b.size())
+	// compresses nothing; the payload once, not sixteen times; and what hosts
+	// lost on this busy machine. A tenth is for headers, SSH's and ours.
+	expected := 16*f.programSize() + b.size()
+	for _, h := range f.targets {
+		expected += 1500 * r.host(h.Name()).Repaired
+	}
+	if sent := after - before; sent > expected+expected/10 {
+		t.Errorf("%d bytes were sent to 16 hosts, want at most %d and a tenth", sent, expected)
 	}
 }
 

@@ -94,6 +94,7 @@ func (f *fleet) finish(p *lab.Process) run {
 	if r.Err != nil {
 		f.t.Fatalf("the run has no end (I3): %v", r.Result)
 	}
+	f.t.Logf("%v", r.Result)
 	if r.HeldOpen {
 		f.t.Errorf("something that the run left holds its output open: %v", r.Result)
 	}

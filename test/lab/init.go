@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,9 +37,6 @@ type hostCgroup struct {
 // orphans, and ends, and with it every process of the host, when the lifeline
 // breaks. It does not return.
 func hostInit() {
-	// Namespaces are a thread's: the mounts and the cgroup namespace are to be
-	// those of the main thread, which is the one that /proc/<pid>/ns shows.
-	runtime.LockOSThread()
 	ready := os.NewFile(readyFD, "ready")
 	if err := prepareHost(); err != nil {
 		fmt.Fprint(ready, err)
@@ -56,6 +52,9 @@ func hostInit() {
 }
 
 func prepareHost() error {
+	if unix.Gettid() != os.Getpid() {
+		return errors.New("not on the main thread") // see the package's init
+	}
 	var cfg initConfig
 	if err := json.NewDecoder(os.Stdin).Decode(&cfg); err != nil {
 		return fmt.Errorf("reading the host's configuration: %w", err)

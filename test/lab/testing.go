@@ -13,13 +13,16 @@ import (
 // openTimeout bounds the making of a lab, engines included.
 const openTimeout = 3 * time.Minute
 
+// The main goroutine stays on the main thread, which is the one whose namespaces
+// /proc/<pid>/ns and /proc/self show: the first process of a host changes
+// that thread's, and tests, which run on other goroutines, never do. Only an
+// init function can bring this about.
+func init() { runtime.LockOSThread() }
+
 // Main runs a test binary that uses labs; a TestMain passes its result to
 // os.Exit. In a process that is to be a host's first one it does not return.
 func Main(m *testing.M) int {
 	Init()
-	// The tests run on other goroutines, and so never on the main thread, which
-	// is the one that /proc/self shows.
-	runtime.LockOSThread()
 	return m.Run()
 }
 

@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestFault14SSHConnectionDies: the agent's session ends, the host is there. No
+// orphan stays.
+func TestFault14SSHConnectionDies(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, fleetConfig{Targets: 2})
+	b := bigBundle(t)
+	path := f.put(b)
+	f.must(f.deploy.LimitRate("60mbit"))
+	p := f.start(path)
+	f.awaitTransfer("h2", 2<<20)
+	address := f.Host("h2").Addr().String()
+	for _, ssh := range f.deploy.FindProcesses("ssh", address) {
+		if ssh.Name == "ssh" {
+			f.must(f.deploy.KillPID(ssh.PID, unix.SIGKILL))
+		}
+	}
+	r := f.finish(p)
+	f.wantLocal(r, b, f.Host("h1"))
+	if got := r.host("h2").Outcome; got != "central" && got != "local" {
+		t.Errorf("h2 is %q, want central, or local:\n%s", got, r.raw)
+	}
+	f.wantServed(f.Host("h2"), b, "")
+	f.wantNoStrays(f.targets...)
+}
+
+// TestFault13HostRebootsMeanwhile: it comes back in the middle of the run. It is
+// central or failed, the others are local, and the next run makes it good.
+func TestFault13HostRebootsMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, fleetConfig{Targets: 2})
+	b := bigBundle(t)
+	path := f.put(b)
+	f.must(f.deploy.LimitRate("60mbit"))
+	p := f.start(path)
+	f.awaitTransfer("h2", 2<<20)
+	f.must(f.Host("h2").Reboot(within(t, time.Minute)))
+	r := f.finish(p)
+	f.wantLocal(r, b, f.Host("h1"))
+	if r.host("h2").Outcome == "central" {
+		f.wantServed(f.Host("h2"), b, "")
+	}
+	f.wantNoStrays(f.targets...)
+
+	r = f.distribute(path)
+	r.wantCode(exitLocal)
+	f.wantLocal(r, b, f.targets...)
+}
+
+// TestFault24RottenBlob: a byte of a host's store changes between two runs. It
+// is noticed, never reported as served, and fetched again.
+func TestFault24RottenBlob(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, fleetConfig{Targets: 2})
+	b := smallBundle(t)
+	path := f.put(b)
+	f.distribute(path).wantCode(exitLocal)
+	f.rot("h2", b)
+
+	r := f.distribute(path)
+	if got := r.host("h2").Outcome; got != "local" && got != "central" {
+		t.Errorf("h2 is %q, want local, or central:\n%s", got, r.raw)
+	}
+	f.wantServed(f.Host("h2"), b, "")
+	f.wantLocal(r, b, f.Host("h1"))
+
+	r = f.distribute(path)
+	r.wantCode(exitLocal)
+	f.wantLocal(r, b, f.targets...)
+}
+
+// rot changes a byte in the middle of the host's largest blob.
+func (f *fleet) rot(name string, b bundle) {
+	f.t.Helper()
+	files, err := f.Host(name).Walk(storeDir + "/docker/registry/v2/blobs")
+	f.must(err)
+	var largest string
+	for path, size := range files {
+		if largest == "" || size > files[largest] {
+			largest = path
+		}
+	}
+	data, err := f.Host(name).ReadFile(largest)
+	f.must(err)
+	data[len(data)/2] ^= 1
+	f.must(f.Host(name).WriteFile(largest, data, 0o644))
+}
+
+// TestFault76OutputsThatFail: what is printed cannot be written; the work is
+// done all the same.
+func TestFault76OutputsThatFail(t *testing.T) {
+	t.Parallel()
+	for name, redirect := range map[string]string{
+		"Full":   ">/dev/full 2>/dev/full",
+		"Closed": ">&- 2>&-",
+		"NoPipe": "2>&1 | true",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, fleetConfig{Targets: 1})
+			b := smallBundle(t)
+			line := shellQuote(f.command(f.put(b)))
+			r := f.deploy.Run(within(t, runTimeout+runSlack), "sh", "-c", line+" "+redirect)
+			if r.Err != nil {
+				t.Fatal(r)
+			}
+			f.wantServed(f.targets[0], b, "store")
+			f.wantNoStrays(f.targets...)
+		})
+	}
+}
+
+// shellQuote writes a command for a shell.
+func shellQuote(args []string) string {
+	quoted := make([]string, len(args))
+	for i, a := range args {
+		quoted[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+	}
+	return strings.Join(quoted, " ")
+}
+
+// TestR9ListThatCannotBeTaken: a host with not a byte left cannot take the new
+// set's list. It would go on answering with old tags, so it has failed.
+func TestR9ListThatCannotBeTaken(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, fleetConfig{Targets: 2, Disks: map[string]string{"h2": diskWithRoom(t, 128)}})
+	f.distribute(f.put(smallBundle(t))).wantCode(exitLocal)
+	f.must(f.Host("h2").FillDisk(baseDir, 0))
+	b := changedBundle(t)
+	r := f.distribute(f.put(b))
+	r.wantCode(exitFailed)
+	r.want("h2", "failed", "stale")
+	f.wantLocal(r, b, f.Host("h1"))
+}
