@@ -131,6 +131,7 @@ type importer struct {
 	names   map[nameHash]bool // of files, to find doubles
 	skipped []string          // entries left out
 	skips   int               // how many there are
+	absent  []string          // what images lack and may lack, in words
 
 	prefix  string // of the registry's directory, once found
 	found   bool
@@ -182,6 +183,7 @@ func (im *importer) run(ctx context.Context, list entries, finish func() error) 
 		return nil, err
 	}
 	im.noteSkipped()
+	im.noteAbsent()
 	return set, nil
 }
 
@@ -217,6 +219,7 @@ func (im *importer) makeSet(ctx context.Context) (*store.Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	im.absent = r.absent
 	if missing := im.st.Missing(set); len(missing) > 0 {
 		return nil, &RefusedError{Blob: set.Blobs[missing[0]].Digest,
 			Err: fmt.Errorf("%w: it was removed from the store meanwhile", ErrMissingBlob)}

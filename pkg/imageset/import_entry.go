@@ -99,6 +99,15 @@ func (im *importer) noteSkipped() {
 	}
 }
 
+func (im *importer) noteAbsent() {
+	for _, text := range im.absent[:min(len(im.absent), maxNotes)] {
+		im.note(text)
+	}
+	if more := len(im.absent) - maxNotes; more > 0 {
+		im.note(fmt.Sprintf("%d more images and layers are not in the bundle", more))
+	}
+}
+
 func (im *importer) version(e entry) error {
 	raw, err := readEntry(e, maxVersion)
 	if err != nil {

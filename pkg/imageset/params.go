@@ -10,7 +10,7 @@ const (
 	maxSumFile   = 64 << 10 // bytes of a .sha512sum file
 	maxRevisions = 200_000
 	maxConfig    = 4 << 20
-	maxNotes     = 20 // skipped entries that are named one by one
+	maxNotes     = 20 // skipped entries, and absent images, that are named one by one
 
 	// Layers are compressed already, so that a bundle unpacks to little more
 	// than its own size. Deflate can reach 1032:1; that is not an image.

@@ -18,6 +18,17 @@ type resolver struct {
 	need  map[store.Digest]bool // blobs that were reached
 	done  map[store.Digest]bool // manifests among them that are whole
 	archs map[string]bool
+
+	image   string   // repository:tag that is being followed
+	indexes []index  // that were reached, in this order
+	absent  []string // what may be absent and is, in words for the operator
+}
+
+// An index is a manifest whose children are checked again when all architectures
+// of the bundle are known.
+type index struct {
+	image    string // that led to it
+	manifest store.Manifest
 }
 
 func newResolver(im *importer) *resolver {
@@ -36,14 +47,39 @@ func (r *resolver) resolveAll(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		r.image = m.Repository + ":" + m.Tag
 		if !r.im.revisions[revision{m.Repository, m.Manifest}] {
-			return &RefusedError{Image: m.Repository + ":" + m.Tag, Blob: m.Manifest, Err: ErrNoRevision}
+			return &RefusedError{Image: r.image, Blob: m.Manifest, Err: ErrNoRevision}
 		}
 		if bad, err := r.manifest(m.Manifest, 0); err != nil {
-			return &RefusedError{Image: m.Repository + ":" + m.Tag, Blob: bad, Err: err}
+			return &RefusedError{Image: r.image, Blob: bad, Err: err}
+		}
+	}
+	return r.checkIndexes()
+}
+
+// checkIndexes refuses an index that lacks an image for an architecture which the
+// bundle has images for.
+func (r *resolver) checkIndexes() error {
+	for _, x := range r.indexes {
+		needs, absent := x.manifest.Needs(r.architectures(), r.has)
+		for _, c := range needs {
+			if !r.has(c.Digest) {
+				return &RefusedError{Image: x.image, Blob: c.Digest,
+					Err: fmt.Errorf("%w: it is the image for %s", ErrMissingBlob, printable(c.Platform.String()))}
+			}
+		}
+		for _, c := range absent {
+			r.absent = append(r.absent, fmt.Sprintf("%s: the image for %s, %s, is not in the bundle",
+				x.image, printable(c.Platform.String()), c.Digest))
 		}
 	}
 	return nil
+}
+
+func (r *resolver) has(d store.Digest) bool {
+	_, ok := r.im.blobs[d]
+	return ok
 }
 
 // manifest takes a manifest and all below it. With an error it returns the blob
@@ -67,7 +103,7 @@ func (r *resolver) manifest(d store.Digest, depth int) (bad store.Digest, err er
 		return d, err
 	}
 	r.need[d] = true
-	for _, c := range m.Children() {
+	for _, c := range r.children(m) {
 		if err := r.child(c); err != nil {
 			return c.Digest, err
 		}
@@ -81,12 +117,25 @@ func (r *resolver) manifest(d store.Digest, depth int) (bad store.Digest, err er
 	return "", r.config(m)
 }
 
+// children returns what a manifest needs, and notes what it lacks and may lack.
+func (r *resolver) children(m store.Manifest) []store.Descriptor {
+	// That an index lacks an image which it should have shows in the end.
+	needs, absent := m.Needs(nil, r.has)
+	if m.IsIndex() {
+		r.indexes = append(r.indexes, index{r.image, m})
+		return needs
+	}
+	for _, c := range absent {
+		r.absent = append(r.absent, fmt.Sprintf("%s: the foreign layer %s is not in the bundle; engines fetch it from its own address",
+			r.image, c.Digest))
+	}
+	return needs
+}
+
 // child checks that what a manifest refers to is there, as it says.
 func (r *resolver) child(c store.Descriptor) error {
 	size, ok := r.im.blobs[c.Digest]
 	switch {
-	case !ok && c.Foreign():
-		return fmt.Errorf("%w: it is a foreign layer, which engines would fetch from elsewhere", ErrMissingBlob)
 	case !ok:
 		return ErrMissingBlob
 	case size != c.Size:

@@ -121,8 +121,8 @@ type parts struct {
 }
 
 // A walk reads the manifests of one image: the one that its tag names, and those
-// of an index that are in the set - a set for one architecture keeps the index
-// whole but need not have the others' images.
+// of an index that the set needs, see store.Manifest.Needs - a set for one
+// architecture keeps the index whole but need not have the others' images.
 type walk struct {
 	target
 	set    *store.Set
@@ -154,16 +154,17 @@ func (w *walk) visit(ctx context.Context, ref string, d store.Digest, depth int)
 	}
 	w.parts.add(b, partManifest)
 	w.parts.fromUpstream = w.parts.fromUpstream || came == SourceUpstream
+	needs, _ := m.Needs(w.set.Architectures, func(d store.Digest) bool {
+		_, ok := w.set.Has(d)
+		return ok
+	})
 	if !m.IsIndex() {
-		return w.parts.addBlobs(w.set, m)
+		return w.parts.addBlobs(w.set, needs)
 	}
 	if depth == maxDepth {
 		return fmt.Errorf("manifest %s: more than %d indexes in each other", d, maxDepth)
 	}
-	for _, child := range m.Manifests {
-		if _, ok := w.set.Has(child.Digest); !ok {
-			continue
-		}
+	for _, child := range needs {
 		if err := w.visit(ctx, string(child.Digest), child.Digest, depth+1); err != nil {
 			return err
 		}
@@ -172,13 +173,10 @@ func (w *walk) visit(ctx context.Context, ref string, d store.Digest, depth int)
 }
 
 // addBlobs adds an image's config and layers.
-func (p *parts) addBlobs(set *store.Set, m store.Manifest) error {
-	for _, child := range m.Children() {
+func (p *parts) addBlobs(set *store.Set, needs []store.Descriptor) error {
+	for _, child := range needs {
 		b, ok := set.Has(child.Digest)
 		if !ok {
-			if child.Foreign() {
-				continue
-			}
 			return fmt.Errorf("blob %s: %w", child.Digest, errNotInSet)
 		}
 		p.add(b, partBlob)

@@ -50,19 +50,43 @@ func TestR7VerifyLocal(t *testing.T) {
 	check(t, newTestClient(t).VerifyLocal(t.Context(), start(t, f.whole()), f.set(), testIdentity))
 }
 
+// An index may lack images for architectures that the set has none for, and no
+// others: what import and Activate take.
 func TestR7VerifyLocalIndex(t *testing.T) {
-	f, _ := threeImages(t)
-	child := f.images[0].Manifest
-	raw := []byte(`{"schemaVersion":2,"mediaType":"` + mediaTypeIndex + `","manifests":[` +
-		`{"mediaType":"` + store.MediaTypeDockerManifest + `","digest":"` + string(child) + `","size":1},` +
-		`{"mediaType":"` + store.MediaTypeDockerManifest + `","digest":"` + unknownDigest + `","size":1}]}`)
-	f.name("kolla/multi", "1", f.put(raw).Digest)
-	st := f.lean()
-	for d := range f.content {
-		writeBlob(t, st, f.content[d])
+	const amd, arm = `"platform":{"os":"linux","architecture":"amd64"}`, `"platform":{"os":"linux","architecture":"arm64"}`
+	entry := func(d store.Digest, platform string) string {
+		return `{"mediaType":"` + store.MediaTypeDockerManifest + `","digest":"` + string(d) + `","size":1,` + platform + `}`
 	}
-	check(t, newTestClient(t).VerifyLocal(t.Context(), start(t, st), f.set(), testIdentity))
-	check(t, newTestClient(t).VerifyThrough(t.Context(), start(t, st), f.set(), testIdentity))
+	for name, tt := range map[string]struct {
+		absent string // platform of the one that is not in the set
+		whole  bool   // whether there is another one, which is
+		ok     bool
+	}{
+		"another architecture": {arm, true, true},
+		"this architecture":    {amd, true, false},
+		"no platform":          {`"platform":null`, true, false},
+		"nothing there":        {arm, false, false},
+	} {
+		f, _ := threeImages(t)
+		list := entry(unknownDigest, tt.absent)
+		if tt.whole {
+			list += "," + entry(f.images[0].Manifest, amd)
+		}
+		f.name("kolla/multi", "1", f.put([]byte(`{"schemaVersion":2,"mediaType":"`+mediaTypeIndex+`","manifests":[`+list+`]}`)).Digest)
+		st := openSet(t, f)
+		err := newTestClient(t).VerifyLocal(t.Context(), start(t, st), f.set(), testIdentity)
+		activated := st.Activate(f.set().ID)
+		if tt.ok {
+			check(t, err)
+			check(t, activated)
+			check(t, newTestClient(t).VerifyThrough(t.Context(), start(t, st), f.set(), testIdentity))
+			continue
+		}
+		wantBad(t, err, "kolla/multi:1", "", errNotInSet)
+		if !errors.Is(activated, store.ErrSet) {
+			t.Errorf("%s: activated: %v", name, activated)
+		}
+	}
 }
 
 // Everything that is wrong is named, each with its image and blob (fault 69).

@@ -117,8 +117,9 @@ func (p *linkPlan) addManifest(repo string, d Digest, depth int) error {
 		return err
 	}
 	p.add(revision)
-	for _, c := range m.Children() {
-		if _, ok := p.set.Has(c.Digest); !ok {
+	needs, _ := m.Needs(p.set.Architectures, p.set.lists)
+	for _, c := range needs {
+		if !p.set.lists(c.Digest) {
 			return fmt.Errorf("%w: manifest %s needs %s, which the set does not list", ErrSet, d, c.Digest)
 		}
 		if !m.IsIndex() {

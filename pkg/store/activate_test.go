@@ -132,6 +132,44 @@ func TestActivateTakesIndexes(t *testing.T) {
 	}
 }
 
+// Kolla's multi-arch tags with the images of one architecture, and an image with
+// a foreign layer.
+func TestActivateTakesWhatMayBeAbsent(t *testing.T) {
+	c := make(content)
+	amd := c.image(MediaTypeOCIManifest, "amd")
+	config := c.add([]byte("{}"))
+	foreign := c.add([]byte(`{"schemaVersion":2,"mediaType":"` + MediaTypeDockerManifest + `","config":` + ref(string(config.Digest), config.Size) +
+		`,"layers":[{"mediaType":"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip","digest":"` + string(d1) + `","size":7}]}`))
+	platform := func(b Blob, arch string) string {
+		return strings.TrimSuffix(ref(string(b.Digest), b.Size), "}") + `,"platform":{"os":"linux","architecture":"` + arch + `"}}`
+	}
+	index := c.add([]byte(`{"schemaVersion":2,"manifests":[` + platform(amd, "amd64") + `,` + platform(Blob{d1, 5}, "arm64") + `,` +
+		platform(Blob{d1, 5}, "unknown") + `]}`))
+	empty := c.add([]byte(`{"schemaVersion":2,"manifests":[` + platform(Blob{d1, 5}, "arm64") + `]}`))
+	own := c.add([]byte(`{"schemaVersion":2,"manifests":[` + platform(amd, "amd64") + `,` + platform(Blob{d1, 5}, "amd64") + `]}`))
+	var blobs []Blob
+	for d, data := range c {
+		blobs = append(blobs, Blob{d, int64(len(data))})
+	}
+	for name, tt := range map[string]struct {
+		manifest Digest
+		ok       bool
+	}{"multi": {index.Digest, true}, "foreign": {foreign.Digest, true}, "empty": {empty.Digest, false}, "own": {own.Digest, false}} {
+		s := newTestStore(t)
+		set, err := NewSet([]Image{{name, "1", tt.manifest}}, blobs, []string{"amd64"}, Release{}, set1970)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill(t, s, set, c)
+		if err := s.Activate(set.ID); (err == nil) != tt.ok || err != nil && !errors.Is(err, ErrSet) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if s.InRepository(name, d1) {
+			t.Errorf("%s: a link leads to what is absent", name)
+		}
+	}
+}
+
 // RULES R9: a host that falls back resolves tags from the new list, although
 // its store has the old images.
 func TestR9LeanSwitchesTagsOnly(t *testing.T) {

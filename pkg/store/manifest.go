@@ -45,6 +45,15 @@ type Platform struct {
 	Variant      string `json:"variant,omitempty"`
 }
 
+// String returns os/architecture, and the variant where there is one.
+func (p Platform) String() string {
+	s := p.OS + "/" + p.Architecture
+	if p.Variant != "" {
+		s += "/" + p.Variant
+	}
+	return s
+}
+
 // A Manifest is what a manifest or an index refers to.
 type Manifest struct {
 	MediaType    string
@@ -61,8 +70,9 @@ func (m Manifest) IsIndex() bool {
 	return m.MediaType == MediaTypeDockerList || m.MediaType == MediaTypeOCIIndex
 }
 
-// Children returns all that must be present to serve the manifest: config and
-// layers of an image, manifests of an index. The subject is not among them.
+// Children returns all that the manifest refers to: config and layers of an
+// image, manifests of an index. The subject is not among them. What of it must be
+// present is said by Needs.
 func (m Manifest) Children() []Descriptor {
 	if m.IsIndex() {
 		return m.Manifests

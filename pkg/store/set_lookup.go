@@ -30,6 +30,11 @@ func (s *Set) Has(d Digest) (Blob, bool) {
 	return s.Blobs[i], true
 }
 
+func (s *Set) lists(d Digest) bool {
+	_, ok := s.Has(d)
+	return ok
+}
+
 // TotalSize returns the bytes of all blobs of the set.
 func (s *Set) TotalSize() int64 {
 	var n int64
