@@ -56,7 +56,7 @@ func CheckSum(ctx context.Context, path string) error {
 	}
 	defer f.Close()
 	h := sha512.New()
-	if _, err := io.Copy(h, &packedReader{ctx: ctx, r: f}); err != nil {
+	if _, err := io.Copy(h, &packedReader{cancelled: ctx.Err, r: f}); err != nil {
 		return fmt.Errorf("checking %s: %w", path, err)
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != want {

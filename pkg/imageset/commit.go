@@ -47,6 +47,6 @@ func (c *committer) failed() error {
 
 // wait waits for all commits and returns the first error.
 func (c *committer) wait() error {
-	c.group.Wait()
+	_ = c.group.Wait() // what it runs returns nil; failed says more
 	return c.failed()
 }

@@ -35,7 +35,7 @@ type tarEntries struct {
 
 func (t *tarEntries) next() (entry, error) {
 	h, err := t.tr.Next()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return entry{}, err
 	}
 	if err != nil && !errors.Is(err, tar.ErrInsecurePath) {

@@ -193,7 +193,7 @@ func (im *importer) read(ctx context.Context, list entries) error {
 			return err
 		}
 		e, err := list.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -245,7 +245,7 @@ func (im *importer) copy(ctx context.Context, w io.Writer, e entry) error {
 }
 
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -373,7 +373,7 @@ func TestFault69UnusableManifests(t *testing.T) {
 		"schema 1":   {`{"schemaVersion":1,"fsLayers":[]}`, store.ErrSchema1, "Docker schema 1"},
 		"not JSON":   {`{`, store.ErrManifest, ""},
 		"layer size": {strings.Replace(m, `"size":`, `"size":1`, 2), store.ErrSizeMismatch, "bytes"},
-		"huge": {m + strings.Repeat(" ", store.MaxManifest), store.ErrSizeMismatch, ""},
+		"huge":       {m + strings.Repeat(" ", store.MaxManifest), store.ErrSizeMismatch, ""},
 	} {
 		changed := replaceManifest(files, old, tt.manifest)
 		st := newStore(t)

@@ -115,7 +115,7 @@ func (r *packReader) read(p []byte) (int, error) {
 	r.hash.Write(p[:n])
 	r.n += int64(n)
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		err = fmt.Errorf("%w: it ends after %d bytes", ErrChanged, r.n)
 	case err == nil && r.n == want.Size:
 		err = r.end()

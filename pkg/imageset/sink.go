@@ -138,18 +138,17 @@ func (s *Sink) committed(i int, err error) error {
 // complete. It returns the error of the disk, if there was one; that blobs are
 // missing is not an error here.
 func (s *Sink) Close() error {
-	if s.failed() == nil && s.n == 0 {
-		s.Write(nil) // a pack may end, or be nothing but, blobs without bytes
-	}
 	var err error
+	if s.failed() == nil && s.n == 0 {
+		_, err = s.Write(nil) // a pack may end, or be nothing but, blobs without bytes
+	}
 	if s.w != nil {
-		err = s.w.Abort()
+		err = errors.Join(err, s.w.Abort())
 		s.w = nil
 	}
-	s.commits.wait()
-	s.fail(err)
-	err = s.failed()
-	s.fail(os.ErrClosed)
+	err = errors.Join(err, s.commits.wait())
+	err = s.fail(err) // the first one, which may have come before
+	_ = s.fail(os.ErrClosed)
 	return err
 }
 

@@ -31,7 +31,7 @@ type source struct {
 
 // newSource finds out how r is packed. total is its length, 0 when not known.
 func newSource(ctx context.Context, r io.Reader, total int64, opts ImportOptions) (*source, error) {
-	s := &source{packed: &packedReader{ctx: ctx, r: r, total: total, progress: opts.Progress}}
+	s := &source{packed: &packedReader{cancelled: ctx.Err, r: r, total: total, progress: opts.Progress}}
 	if opts.SHA512 != "" {
 		s.packed.sum = sha512.New()
 	}
@@ -50,7 +50,7 @@ func newSource(ctx context.Context, r io.Reader, total int64, opts ImportOptions
 // unpacker chooses by the first bytes.
 func unpacker(r *bufio.Reader) (io.ReadCloser, error) {
 	magic, err := r.Peek(4)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	switch {
@@ -94,14 +94,14 @@ func (s *source) drain() error {
 		if left < 0 || len(bytes.Trim(buf[:n], "\x00")) > 0 {
 			return fmt.Errorf("%w: data after the end of the archive", ErrCorrupt)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return classify(err)
 		}
 	}
-	if n, err := s.first.Read(buf); n > 0 || err != io.EOF {
+	if n, err := s.first.Read(buf); n > 0 || !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: data after the end of the archive", ErrCorrupt)
 	}
 	return nil
@@ -119,12 +119,12 @@ func (s *source) Close() error {
 // A packedReader reads the source as it lies on disk. It is the only one that
 // sees the context: when that ends, so does the whole pipeline.
 type packedReader struct {
-	ctx      context.Context
-	r        io.Reader
-	n        atomic.Int64 // bytes read
-	total    int64
-	sum      hash.Hash // or nil
-	progress func(read, total int64)
+	cancelled func() error // the context's Err
+	r         io.Reader
+	n         atomic.Int64 // bytes read
+	total     int64
+	sum       hash.Hash // or nil
+	progress  func(read, total int64)
 }
 
 // A readError is of the source itself: the disk or the network.
@@ -134,7 +134,7 @@ func (e *readError) Error() string { return "reading the bundle: " + e.err.Error
 func (e *readError) Unwrap() error { return e.err }
 
 func (p *packedReader) Read(b []byte) (int, error) {
-	if err := p.ctx.Err(); err != nil {
+	if err := p.cancelled(); err != nil {
 		return 0, &readError{err}
 	}
 	n, err := p.r.Read(b)
@@ -145,8 +145,8 @@ func (p *packedReader) Read(b []byte) (int, error) {
 	if p.progress != nil && n > 0 {
 		p.progress(read, p.total)
 	}
-	if err != nil && err != io.EOF {
-		err = &readError{errors.Join(err, p.ctx.Err())}
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &readError{errors.Join(err, p.cancelled())}
 	}
 	return n, err
 }
