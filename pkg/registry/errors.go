@@ -122,7 +122,7 @@ func writeJSON(w http.ResponseWriter, status int, mediaType string, v any) {
 	h.Set("Content-Type", mediaType)
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	w.Write(raw) // a client that went away is seen by the server
+	_, _ = w.Write(raw) // a client that went away is seen by the server
 }
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

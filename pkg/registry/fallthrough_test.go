@@ -118,7 +118,7 @@ func TestR10CutBodyAbortsTheHandler(t *testing.T) {
 	st := f.lean()
 	check(t, WriteUpstream(st.Dir(), Upstream{URL: upstream}))
 	defer func() {
-		if got := recover(); got != http.ErrAbortHandler {
+		if got, _ := recover().(error); !errors.Is(got, http.ErrAbortHandler) {
 			t.Errorf("got panic %v, want http.ErrAbortHandler", got)
 		}
 	}()

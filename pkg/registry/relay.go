@@ -2,6 +2,7 @@ package registry
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 
@@ -51,7 +52,7 @@ func relay(w io.Writer, r io.Reader, want store.Blob) error {
 
 // shortBody says how a body ended that ended too early.
 func shortBody(err error, want store.Blob) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%w: less than the %d bytes of %s", store.ErrSizeMismatch, want.Size, want.Digest)
 	}
 	return fmt.Errorf("reading %s: %w", want.Digest, err)

@@ -103,7 +103,9 @@ func run(ctx context.Context, server *http.Server, listeners []net.Listener) err
 		server.Close()
 	}
 	for ; running > 0; running-- {
-		<-ended
+		if err := <-ended; fault == nil {
+			fault = err
+		}
 	}
 	if fault != nil && !errors.Is(fault, http.ErrServerClosed) {
 		return fmt.Errorf("serving the registry: %w", fault)

@@ -66,7 +66,7 @@ var errStalled = errors.New("registry: no data came for too long")
 // A steadyBody ends with errStalled when one read takes longer than stall. The
 // time its reader spends elsewhere does not count.
 type steadyBody struct {
-	ctx    context.Context // of the request; its cause tells a stall
+	cause  func() error // why the request's context ended; tells a stall
 	body   io.ReadCloser
 	stall  time.Duration
 	timer  *time.Timer
@@ -81,7 +81,7 @@ func do(client *http.Client, req *http.Request, stall time.Duration) (*http.Resp
 		cancel(nil)
 		return nil, err
 	}
-	b := &steadyBody{ctx: ctx, body: resp.Body, stall: stall, cancel: cancel}
+	b := &steadyBody{cause: func() error { return context.Cause(ctx) }, body: resp.Body, stall: stall, cancel: cancel}
 	b.timer = time.AfterFunc(stall, func() { cancel(errStalled) })
 	b.timer.Stop()
 	resp.Body = b
@@ -92,7 +92,7 @@ func (b *steadyBody) Read(p []byte) (int, error) {
 	b.timer.Reset(b.stall)
 	n, err := b.body.Read(p)
 	b.timer.Stop()
-	if err != nil && err != io.EOF && context.Cause(b.ctx) == errStalled {
+	if err != nil && !errors.Is(err, io.EOF) && errors.Is(b.cause(), errStalled) {
 		err = fmt.Errorf("%w (%v)", errStalled, b.stall)
 	}
 	return n, err
