@@ -113,8 +113,8 @@ func (s *Store) VerifyBlobs(ctx context.Context, blobs []Blob, workers int) erro
 			return nil
 		})
 	}
-	g.Wait()
-	return errors.Join(append(bad, ctx.Err())...)
+	err := g.Wait() // before bad is read
+	return errors.Join(append(bad, err, ctx.Err())...)
 }
 
 func (s *Store) verifyBlob(ctx context.Context, b Blob) error {
@@ -131,7 +131,7 @@ func (s *Store) verifyBlob(ctx context.Context, b Blob) error {
 	for {
 		n, err := f.Read(buf)
 		h.Write(buf[:n])
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err = errors.Join(err, ctx.Err()); err != nil {

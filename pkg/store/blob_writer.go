@@ -82,7 +82,7 @@ func (w *BlobWriter) Write(p []byte) (int, error) {
 	}
 	if w.written-w.flushed >= writebackStep {
 		// Begins the disk's work early; what it says is said again by fsync.
-		unix.SyncFileRange(int(w.file.Fd()), w.flushed, w.written-w.flushed, unix.SYNC_FILE_RANGE_WRITE)
+		_ = unix.SyncFileRange(int(w.file.Fd()), w.flushed, w.written-w.flushed, unix.SYNC_FILE_RANGE_WRITE)
 		w.flushed = w.written
 	}
 	return n, nil
