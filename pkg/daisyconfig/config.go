@@ -58,14 +58,6 @@ type Host struct {
 	Place    Place
 }
 
-// label names the host in messages.
-func (h Host) label() string {
-	if h.Name == "" {
-		return "a host without a name"
-	}
-	return h.Name
-}
-
 // IPMI is how a host's management controller is reached.
 type IPMI struct {
 	Address, User string
