@@ -17,7 +17,7 @@ import (
 // the error is an *Error.
 func Bootstrap(ctx context.Context, h Host, o Options) (*Session, Facts, error) {
 	o = o.withDefaults()
-	b := &bootstrap{options: o, marks: newMarks(nil)}
+	b := &bootstrap{options: o, marks: newMarks()}
 	command, err := b.command()
 	if err != nil {
 		return nil, Facts{}, &Error{Host: h.Name(), Reason: ReasonConfig, Err: err}

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 )
 
@@ -23,20 +22,20 @@ var errNoise = errors.New("too much output that is not ours")
 
 // A marks reads the lines of the scripts among whatever else a login prints.
 type marks struct {
-	first, second string // the two words
-	r             *bufio.Reader
-	skipped       int    // bytes of noise, <= noiseBytes
-	noise         string // the last line of it
-	heard         func() // called for each line; may be nil
+	first, second string        // the two words
+	r             *bufio.Reader // of nothing until it is reset to a stream
+	skipped       int           // bytes of noise, <= noiseBytes
+	noise         string        // the last line of it
+	heard         func()        // called for each line; may be nil
 }
 
-func newMarks(r io.Reader) *marks {
+func newMarks() *marks {
 	var words [16]byte
 	_, _ = rand.Read(words[:]) // never fails
 	return &marks{
 		first:  hex.EncodeToString(words[:8]),
 		second: hex.EncodeToString(words[8:]),
-		r:      bufio.NewReaderSize(r, lineBytes),
+		r:      bufio.NewReaderSize(nil, lineBytes),
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // stream returns a marks that reads text, in which MARK stands for its mark.
 func stream(text string) *marks {
-	m := newMarks(nil)
+	m := newMarks()
 	m.r.Reset(strings.NewReader(strings.ReplaceAll(text, "MARK ", m.mark())))
 	return m
 }
@@ -58,7 +58,7 @@ func TestMarksBoundNoise(t *testing.T) {
 }
 
 func TestMarksDiffer(t *testing.T) {
-	a, b := newMarks(nil), newMarks(nil)
+	a, b := newMarks(), newMarks()
 	if a.mark() == b.mark() || a.prompt() == b.prompt() || strings.Contains(a.mark(), a.prompt()) {
 		t.Errorf("got %q, %q, %q, %q", a.mark(), b.mark(), a.prompt(), b.prompt())
 	}
