@@ -10,6 +10,9 @@ type Beat struct {
 // Type returns TypeBeat.
 func (Beat) Type() MessageType { return TypeBeat }
 
-func (b Beat) appendBody(dst []byte) []byte { return be.AppendUint64(dst, b.Sent) }
+func (b Beat) appendBody(dst []byte) []byte {
+	mustBe(b.Sent <= MaxPackets, "a counter")
+	return be.AppendUint64(dst, b.Sent)
+}
 
 func parseBeat(d *decoder) Beat { return Beat{Sent: d.bounded("sent", d.u64(), MaxPackets)} }

@@ -7,18 +7,22 @@ type End struct {
 	Root     Digest // by RootHash over the segments' digests
 }
 
+// maxSize bounds the size of any stream; a session's own bound follows from its
+// payload.
+const maxSize = MaxBlocks * BlockPackets * MaxPayload
+
 // Type returns TypeEnd.
 func (End) Type() MessageType { return TypeEnd }
 
 func (e End) appendBody(dst []byte) []byte {
-	mustBe(e.Segments <= MaxSegments, "segments")
+	mustBe(e.Segments <= MaxSegments && e.Size <= maxSize, "a stream")
 	dst = be.AppendUint64(dst, e.Size)
 	dst = be.AppendUint32(dst, e.Segments)
 	return append(dst, e.Root[:]...)
 }
 
 func parseEnd(d *decoder) End {
-	e := End{Size: d.bounded("size", d.u64(), Geometry{Payload: MaxPayload}.MaxSize())}
+	e := End{Size: d.bounded("size", d.u64(), maxSize)}
 	e.Segments = uint32(d.bounded("segments", uint64(d.u32()), MaxSegments))
 	copy(e.Root[:], d.take(len(e.Root)))
 	return e

@@ -79,23 +79,28 @@ func parseHeader(b []byte) (h Header, ok bool) {
 }
 
 // fits reports whether a payload of n bytes under h obeys the bounds: whether
-// every packet that it could be exists in some stream.
+// some stream of geometry g has such a packet.
 func (h Header) fits(g Geometry, n int) bool {
-	if h.Type == Canary {
-		return h.Flags == 0 && h.Count == 0 && h.Block == 0 && h.Index < MaxCanaries && n <= int(g.Payload)
+	if h.Counter >= MaxPackets || n > int(g.Payload) {
+		return false
 	}
-	isLast := h.Flags == FlagLast
-	switch {
-	case h.Flags&^FlagLast != 0, h.Block >= MaxBlocks, h.Counter >= MaxPackets:
-		return false
-	case h.Count == 0 || h.Count > BlockPackets || h.Count < BlockPackets && !isLast:
-		return false
-	case h.Type == Parity:
-		return h.Index >= BlockPackets && h.Index < BlockPackets+ParityRows && n == int(g.Payload)
-	case h.Type != Data || h.Index >= Index(h.Count):
-		return false
-	case isLast && h.Index == Index(h.Count)-1:
-		return n > 0 && n <= int(g.Payload)
+	switch h.Type {
+	case Canary:
+		return h.Flags == 0 && h.Count == 0 && h.Block == 0 && h.Index < MaxCanaries
+	case Parity:
+		return h.fitsBlock() && h.Index.IsParity() && h.Index.Row() < ParityRows && n == int(g.Payload)
+	case Data:
+		isLast := h.Flags == FlagLast && h.Index == Index(h.Count)-1
+		return h.fitsBlock() && h.Index < Index(h.Count) && (n == int(g.Payload) || isLast && n > 0)
 	}
-	return n == int(g.Payload)
+	return false
+}
+
+// fitsBlock reports whether some stream has the block that h is of. All blocks
+// but the last are whole.
+func (h Header) fitsBlock() bool {
+	if h.Block >= MaxBlocks || h.Count == 0 || h.Count > BlockPackets {
+		return false
+	}
+	return h.Flags == FlagLast || h.Flags == 0 && h.Count == BlockPackets
 }

@@ -39,6 +39,7 @@ type Map struct {
 func (Map) Type() MessageType { return TypeMap }
 
 func (m Map) appendBody(dst []byte) []byte {
+	mustBe(m.Block < MaxBlocks, "a block")
 	dst = be.AppendUint32(dst, uint32(m.Block))
 	return append(dst, m.Missing[:]...)
 }

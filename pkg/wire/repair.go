@@ -12,6 +12,7 @@ func (Repair) Type() MessageType { return TypeRepair }
 
 func (r Repair) appendBody(dst []byte) []byte {
 	mustBe(len(r.Payload) > 0 && len(r.Payload) <= MaxPayload, "a payload")
+	mustBe(r.Packet.Block < MaxBlocks && !r.Packet.Index.IsParity(), "a packet")
 	dst = be.AppendUint32(dst, uint32(r.Packet.Block))
 	dst = be.AppendUint16(dst, uint16(r.Packet.Index))
 	return append(dst, r.Payload...)

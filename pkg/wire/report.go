@@ -35,7 +35,7 @@ type Deficit struct {
 func (Report) Type() MessageType { return TypeReport }
 
 func (r Report) appendBody(dst []byte) []byte {
-	mustBe(len(r.Deficits) <= MaxDeficits, "deficits")
+	mustBe(len(r.Deficits) <= MaxDeficits && r.Oldest <= r.Next && r.Next <= MaxBlocks, "deficits")
 	dst = be.AppendUint64(dst, uint64(r.At/time.Microsecond))
 	dst = be.AppendUint64(dst, r.Counter)
 	dst = r.Counters.append(dst)
@@ -59,6 +59,9 @@ func parseReport(d *decoder) Report {
 	r.Counters = parseCounters(d)
 	r.Oldest = d.block("oldest block", MaxBlocks)
 	r.Next = d.block("next block", MaxBlocks)
+	if r.Oldest > r.Next {
+		d.failf("oldest block %d, next block %d", r.Oldest, r.Next)
+	}
 	n := int(d.bounded("deficits", uint64(d.u16()), MaxDeficits))
 	if n*5 != len(d.b) {
 		d.failf("%d deficits in %d bytes", n, len(d.b))

@@ -6,6 +6,7 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"fmt"
+	"io"
 )
 
 // A SessionID names a session. It is random and new for each.
@@ -18,11 +19,11 @@ func (s SessionID) Short() uint32 { return be.Uint32(s[:4]) }
 // TLS. It prints as "***".
 type Key [32]byte
 
-// String hides the key.
-func (Key) String() string { return "***" }
+// Format hides the key, whatever the verb (invariant I8).
+func (Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "***") }
 
-// GoString hides the key.
-func (Key) GoString() string { return "***" }
+// MarshalText hides the key, in JSON too.
+func (Key) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
 // labels of the two values that are derived from a session's key.
 const (
