@@ -1,0 +1,115 @@
+package launch
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// TestMain makes this test binary the registry program, and systemctl, when it
+// is called as them.
+func TestMain(m *testing.M) {
+	switch {
+	case filepath.Base(os.Args[0]) == "systemctl":
+		os.Exit(fakeSystemctl(os.Args[1:]))
+	case len(os.Args) > 2 && slices.Equal(os.Args[1:3], []string{"registry", "serve"}):
+		os.Exit(fakeRegistry(os.Args[3:]))
+	}
+	os.Exit(m.Run())
+}
+
+// addrFlags is a flag that may be repeated.
+type addrFlags []string
+
+func (a *addrFlags) String() string { return fmt.Sprint(*a) }
+
+func (a *addrFlags) Set(s string) error {
+	*a = append(*a, s)
+	return nil
+}
+
+// fakeRegistry answers /v2/ with its identity. What it does wrong is told by
+// --fault; --generation only tells two of them apart.
+func fakeRegistry(args []string) int {
+	var plain, secure addrFlags
+	fs := flag.NewFlagSet("registry serve", flag.ExitOnError)
+	fs.Var(&plain, "listen", "")
+	fs.Var(&secure, "tls-listen", "")
+	fs.String("store", "", "")
+	fs.String("generation", "", "")
+	cert := fs.String("cert", "", "")
+	fs.String("key", "", "")
+	identity := fs.String("identity", "", "")
+	fault := fs.String("fault", "", "")
+	_ = fs.Parse(args)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	switch *fault {
+	case "dies":
+		fmt.Println("the store is broken")
+		return 3
+	case "stubborn":
+		signal.Ignore(syscall.SIGTERM)
+	case "silent":
+		<-ctx.Done()
+		return 0
+	case "exposed":
+		_, port, _ := net.SplitHostPort(plain[0])
+		plain = addrFlags{"0.0.0.0:" + port}
+	case "more":
+		plain = append(plain, "127.0.0.1:0")
+	}
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(identityHeader, *identity)
+		switch *fault {
+		case "500":
+			w.WriteHeader(http.StatusInternalServerError)
+		case "stranger":
+			w.Header().Set(identityHeader, "somebody")
+		}
+	})
+	return serveFake(ctx, h, plain, secure, *cert)
+}
+
+func serveFake(ctx context.Context, h http.Handler, plain, secure []string, cert string) int {
+	server := &http.Server{Handler: h}
+	var all sync.WaitGroup
+	listen := func(addr string, config *tls.Config) error {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return err
+		}
+		if config != nil {
+			l = tls.NewListener(l, config)
+		}
+		all.Go(func() { _ = server.Serve(l) })
+		return nil
+	}
+	var errs []error
+	for _, a := range plain {
+		errs = append(errs, listen(a, nil))
+	}
+	for _, a := range secure {
+		pair, err := tls.LoadX509KeyPair(cert, cert)
+		errs = append(errs, err, listen(a, &tls.Config{Certificates: []tls.Certificate{pair}}))
+	}
+	if err := errors.Join(errs...); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	<-ctx.Done()
+	server.Close()
+	all.Wait()
+	return 0
+}
