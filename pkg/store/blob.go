@@ -9,9 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Stat returns the blob d and its size on disk. The error wraps fs.ErrNotExist
@@ -88,33 +85,6 @@ func (s *Store) RemoveBlob(d Digest) error {
 	}
 	os.Remove(filepath.Dir(path))
 	return nil
-}
-
-// VerifyBlobs reads every blob and compares size and digest, with so many
-// workers (at least one). It returns one *BlobError for each bad blob, joined, or the
-// context's error.
-func (s *Store) VerifyBlobs(ctx context.Context, blobs []Blob, workers int) error {
-	var (
-		mu  sync.Mutex
-		bad []error
-	)
-	var g errgroup.Group
-	g.SetLimit(max(workers, 1))
-	for _, b := range blobs {
-		if ctx.Err() != nil {
-			break
-		}
-		g.Go(func() error {
-			if err := s.verifyBlob(ctx, b); err != nil && ctx.Err() == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				bad = append(bad, &BlobError{b.Digest, err})
-			}
-			return nil
-		})
-	}
-	err := g.Wait() // before bad is read
-	return errors.Join(append(bad, err, ctx.Err())...)
 }
 
 func (s *Store) verifyBlob(ctx context.Context, b Blob) error {

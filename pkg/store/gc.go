@@ -35,19 +35,13 @@ func (s *Store) GC(keep int) (res GCResult, err error) {
 		return GCResult{}, err
 	}
 	defer func() { err = errors.Join(err, s.flock(unix.LOCK_SH)) }()
-	c := &collector{s: s}
-	if err := c.choose(max(keep, 1)); err != nil {
-		return GCResult{}, err
-	}
-	if len(c.kept) == 0 {
-		return GCResult{}, nil
-	}
-	for _, step := range []func() error{c.removeSets, c.removeTags, c.removeLinks, c.removeBlobs, s.sync} {
-		if err := step(); err != nil {
-			return c.result, fmt.Errorf("removing old sets: %w", err)
-		}
-	}
-	return c.result, nil
+	return (&collector{s: s}).run(keep)
+}
+
+// PlanGC returns what GC would remove, and removes nothing. It takes no lock:
+// beside somebody who writes, it counts blobs of a set that is still to come.
+func (s *Store) PlanGC(keep int) (GCResult, error) {
+	return (&collector{s: s, plan: true}).run(keep)
 }
 
 // lockAlone makes the shared lock exclusive. The kernel gives up the shared one
@@ -66,12 +60,43 @@ func (s *Store) lockAlone() error {
 // A collector is one run of GC.
 type collector struct {
 	s      *Store
+	plan   bool // only count
 	kept   []*Set
 	drop   []string
 	blobs  map[Digest]bool // of the kept sets
 	repos  map[string]bool
 	images map[Image]bool
 	result GCResult
+}
+
+func (c *collector) run(keep int) (GCResult, error) {
+	if err := c.choose(max(keep, 1)); err != nil {
+		return GCResult{}, err
+	}
+	if len(c.kept) == 0 {
+		return GCResult{}, nil
+	}
+	for _, step := range []func() error{c.removeSets, c.removeTags, c.removeLinks, c.removeBlobs, c.sync} {
+		if err := step(); err != nil {
+			return c.result, fmt.Errorf("removing old sets: %w", err)
+		}
+	}
+	return c.result, nil
+}
+
+// remove removes path and all below it, unless this is only a plan.
+func (c *collector) remove(path string) error {
+	if c.plan {
+		return nil
+	}
+	return os.RemoveAll(path)
+}
+
+func (c *collector) sync() error {
+	if c.plan {
+		return nil
+	}
+	return c.s.sync()
 }
 
 func (c *collector) choose(keep int) error {
@@ -107,11 +132,11 @@ func (c *collector) keep(set *Set) {
 
 func (c *collector) removeSets() error {
 	for _, id := range c.drop {
-		if err := os.Remove(c.s.setPath(id)); err != nil && !isMissing(err) {
+		if err := c.remove(c.s.setPath(id)); err != nil {
 			return err
 		}
 		c.result.Sets = append(c.result.Sets, id)
 	}
 	c.s.step("sets removed")
-	return c.s.sync()
+	return c.sync()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"syscall"
 	"testing"
@@ -19,6 +20,18 @@ func age(t *testing.T, s *Store, set *Set, hours int) {
 	if err := os.Chtimes(s.setPath(set.ID), at, at); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func names(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		all = append(all, path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // RULES R16: sets add up; GC keeps the last ones, so that a rollback sends
@@ -43,9 +56,21 @@ func TestR16GCKeepsTheNewestSets(t *testing.T) {
 	if err := killed.Close(); err != nil {
 		t.Fatal(err)
 	}
+	reader, err := Open(s.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := names(t, s.Dir())
+	plan, err := reader.PlanGC(2)
+	if err != nil || !slices.Equal(names(t, s.Dir()), before) {
+		t.Errorf("a plan changed something, or %v", err)
+	}
 	res, err := s.GC(2)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(plan, res) {
+		t.Errorf("planned %+v, removed %+v", plan, res)
 	}
 	if !slices.Equal(res.Sets, []string{sets[0].ID}) || res.Blobs != 7 || res.Bytes == 0 {
 		t.Errorf("removed %+v", res)

@@ -25,7 +25,7 @@ func (c *collector) removeTags() error {
 		}
 	}
 	c.s.step("tags removed")
-	return c.s.sync()
+	return c.sync()
 }
 
 func (c *collector) removeTag(repo, tag string) error {
@@ -35,14 +35,14 @@ func (c *collector) removeTag(repo, tag string) error {
 	}
 	if err != nil || !c.images[Image{repo, tag, target}] {
 		c.result.Tags++
-		return os.RemoveAll(c.s.tagDir(repo, tag))
+		return c.remove(c.s.tagDir(repo, tag))
 	}
 	index := filepath.Join(c.s.tagDir(repo, tag), "index", "sha256")
 	return eachName(index, func(name string) error {
 		if c.images[Image{repo, tag, Digest(digestPrefix + name)}] {
 			return nil
 		}
-		return os.RemoveAll(filepath.Join(index, name))
+		return c.remove(filepath.Join(index, name))
 	})
 }
 
@@ -59,18 +59,20 @@ func (c *collector) removeLinks() error {
 		}
 	}
 	c.s.step("links removed")
-	return c.s.sync()
+	return c.sync()
 }
 
 func (c *collector) removeRepository(repo string) error {
 	dir := filepath.Join(c.s.repositoriesDir(), repo)
 	if !c.repos[repo] {
 		for _, part := range []string{"_manifests", "_layers", "_uploads"} {
-			if err := os.RemoveAll(filepath.Join(dir, part)); err != nil {
+			if err := c.remove(filepath.Join(dir, part)); err != nil {
 				return err
 			}
 		}
-		os.Remove(dir) // unless other repositories lie below
+		if !c.plan {
+			os.Remove(dir) // unless other repositories lie below
+		}
 		return nil
 	}
 	for _, part := range []string{"_manifests/revisions/sha256", "_layers/sha256"} {
@@ -79,7 +81,7 @@ func (c *collector) removeRepository(repo string) error {
 			if c.blobs[Digest(digestPrefix+name)] {
 				return nil
 			}
-			return os.RemoveAll(filepath.Join(links, name))
+			return c.remove(filepath.Join(links, name))
 		})
 		if err != nil {
 			return err
@@ -99,7 +101,7 @@ func (c *collector) removeBlobs() error {
 				c.result.Blobs++
 				c.result.Bytes += b.Size
 			}
-			return os.RemoveAll(filepath.Join(c.s.blobsDir(), two, name))
+			return c.remove(filepath.Join(c.s.blobsDir(), two, name))
 		})
 	})
 }
