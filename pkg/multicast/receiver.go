@@ -18,6 +18,10 @@ const (
 	DefaultReceiveBuffer = 4 << 20
 	// DefaultBatch is how many datagrams one system call moves at most.
 	DefaultBatch = 64
+	// coalescedBatch is how many reads of up to coalescedBytes, each of many
+	// datagrams, one system call makes.
+	coalescedBatch = 16
+	coalescedBytes = 1 << 16
 	// DefaultMaxDatagram is what fits an Ethernet frame: 1500 - 20 - 8.
 	DefaultMaxDatagram = 1472
 )
@@ -40,6 +44,11 @@ type ReceiverConfig struct {
 	// without it the kernel gives less: see Receiver.BufferBytes.
 	BufferBytes int
 
+	// Coalesce has the kernel hand over runs of datagrams at once (UDP_GRO), if
+	// it can: several times as many fit a core's time and the socket's buffer.
+	// Batch is not used then.
+	Coalesce bool
+
 	Batch       int // datagrams a read (default DefaultBatch)
 	MaxDatagram int // longest datagram in bytes (default DefaultMaxDatagram); longer ones are dropped and counted
 }
@@ -60,6 +69,7 @@ type Receiver struct {
 	index       int // of the interface
 	source      netip.Addr
 	bufferBytes int
+	maxDatagram int
 
 	mu     sync.RWMutex // read-held while fd is in use, held to close it
 	fd     int          // -1 when closed
@@ -106,9 +116,14 @@ func newReceiver(fd int, cfg ReceiverConfig) (*Receiver, error) {
 	if err := r.waiter.init(napFor(got)); err != nil {
 		return nil, err
 	}
-	n := orDefault(cfg.Batch, DefaultBatch)
+	r.maxDatagram = orDefault(cfg.MaxDatagram, DefaultMaxDatagram)
+	n, size := orDefault(cfg.Batch, DefaultBatch), r.maxDatagram
+	isCoalescing := cfg.Coalesce && unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil
+	if isCoalescing {
+		n, size = coalescedBatch, coalescedBytes
+	}
+	r.batch.init(n, size, isCoalescing)
 	r.packets = make([]Packet, 0, n)
-	r.batch.init(n, orDefault(cfg.MaxDatagram, DefaultMaxDatagram))
 	return r, nil
 }
 
@@ -166,19 +181,28 @@ func (r *Receiver) receive() (packets []Packet, n int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	packets = r.packets[:0]
+	r.packets = r.packets[:0]
 	for i := range n {
-		p, ok := r.batch.packet(i)
+		data, size, from, ok := r.batch.run(i)
 		switch {
-		case !ok:
+		case !ok || size > r.maxDatagram:
 			r.oversize.Add(1)
-		case r.source.IsValid() && p.From.Addr() != r.source:
+		case r.source.IsValid() && from.Addr() != r.source:
 			r.foreign.Add(1)
 		default:
-			packets = append(packets, p)
+			r.split(data, size, from)
 		}
 	}
-	return packets, n, nil
+	return r.packets, n, nil
+}
+
+// split adds the datagrams of a read to packets.
+func (r *Receiver) split(data []byte, size int, from netip.AddrPort) {
+	for len(data) > size {
+		r.packets = append(r.packets, Packet{Data: data[:size:size], From: from})
+		data = data[size:]
+	}
+	r.packets = append(r.packets, Packet{Data: data, From: from})
 }
 
 // Interrupt makes the Read that waits, or else the next one, return

@@ -22,9 +22,10 @@ type recvBatch struct {
 	iovs  []unix.Iovec
 	names []unix.RawSockaddrInet4
 	bufs  [][]byte
+	oobs  [][]byte // room for UDP_GRO's control messages; nil without it
 }
 
-func (b *recvBatch) init(n, size int) {
+func (b *recvBatch) init(n, size int, isCoalescing bool) {
 	b.hdrs = make([]mmsghdr, n)
 	b.iovs = make([]unix.Iovec, n)
 	b.names = make([]unix.RawSockaddrInet4, n)
@@ -38,6 +39,10 @@ func (b *recvBatch) init(n, size int) {
 		h.Iov = &b.iovs[i]
 		h.SetIovlen(1)
 		h.Name = (*byte)(unsafe.Pointer(&b.names[i]))
+		if isCoalescing {
+			b.oobs = append(b.oobs, make([]byte, unix.CmsgSpace(4)))
+			h.Control = &b.oobs[i][0]
+		}
 	}
 }
 
@@ -45,6 +50,9 @@ func (b *recvBatch) init(n, size int) {
 func (b *recvBatch) receive(fd int) (int, error) {
 	for i := range b.hdrs {
 		b.hdrs[i].hdr.Namelen = unix.SizeofSockaddrInet4 // the kernel overwrites it
+		if b.oobs != nil {
+			b.hdrs[i].hdr.SetControllen(len(b.oobs[i]))
+		}
 	}
 	for {
 		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdrs[0])),
@@ -61,16 +69,32 @@ func (b *recvBatch) receive(fd int) (int, error) {
 	}
 }
 
-// packet returns the i-th datagram; ok is false if it did not fit its buffer.
-func (b *recvBatch) packet(i int) (p Packet, ok bool) {
+// run returns the i-th read: a datagram, or several of size bytes each, of which
+// the last may be shorter. ok is false if it did not fit its buffer.
+func (b *recvBatch) run(i int) (data []byte, size int, from netip.AddrPort, ok bool) {
 	h := &b.hdrs[i]
 	if h.hdr.Flags&unix.MSG_TRUNC != 0 {
-		return Packet{}, false
+		return nil, 0, netip.AddrPort{}, false
 	}
 	name := &b.names[i]
 	port := (*[2]byte)(unsafe.Pointer(&name.Port)) // network order
-	return Packet{
-		Data: b.bufs[i][:h.len],
-		From: netip.AddrPortFrom(netip.AddrFrom4(name.Addr), binary.BigEndian.Uint16(port[:])),
-	}, true
+	from = netip.AddrPortFrom(netip.AddrFrom4(name.Addr), binary.BigEndian.Uint16(port[:]))
+	data = b.bufs[i][:h.len]
+	return data, b.segmentSize(i, len(data)), from, true
+}
+
+// segmentSize returns the size of the datagrams that a read of n bytes is made of.
+func (b *recvBatch) segmentSize(i, n int) int {
+	if b.oobs == nil || int(b.hdrs[i].hdr.Controllen) < unix.CmsgLen(4) {
+		return n
+	}
+	c := (*unix.Cmsghdr)(unsafe.Pointer(&b.oobs[i][0]))
+	if c.Level != unix.IPPROTO_UDP || c.Type != unix.UDP_GRO {
+		return n
+	}
+	size := *(*int32)(unsafe.Pointer(&b.oobs[i][unix.CmsgLen(0)]))
+	if size <= 0 || int(size) > n {
+		return n
+	}
+	return int(size)
 }

@@ -48,6 +48,20 @@ func segmentMessage() []byte {
 	return b
 }
 
+func setSegment(control []byte, size int) {
+	*(*uint16)(unsafe.Pointer(&control[unix.CmsgLen(0)])) = uint16(size)
+}
+
+// control returns the control message for n bytes in datagrams of size bytes,
+// valid until the next one: none for a single datagram.
+func (r *runs) control(n, size int) []byte {
+	if n <= size {
+		return nil
+	}
+	setSegment(r.oobs[0], size)
+	return r.oobs[0]
+}
+
 // pack returns messages for the first of datagrams; datagrams tells how many
 // they are. They are valid until the next pack.
 func (r *runs) pack(datagrams [][][]byte) []ipv4.Message {
@@ -63,7 +77,7 @@ func (r *runs) pack(datagrams [][][]byte) []ipv4.Message {
 		r.msgs[n].Buffers = r.parts[from:len(r.parts):len(r.parts)]
 		r.msgs[n].OOB = nil
 		if count > 1 {
-			*(*uint16)(unsafe.Pointer(&r.oobs[n][unix.CmsgLen(0)])) = uint16(size)
+			setSegment(r.oobs[n], size)
 			r.msgs[n].OOB = r.oobs[n]
 		}
 		r.counts[n] = count

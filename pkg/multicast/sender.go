@@ -33,6 +33,7 @@ type SenderConfig struct {
 type Sender struct {
 	conn   *net.UDPConn
 	pconn  *ipv4.PacketConn
+	group  netip.AddrPort
 	runs   runs
 	unsent atomic.Uint64
 }
@@ -46,7 +47,7 @@ func Dial(cfg SenderConfig) (*Sender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("binding a sending socket: %w", err)
 	}
-	s := &Sender{conn: conn, pconn: ipv4.NewPacketConn(conn)}
+	s := &Sender{conn: conn, pconn: ipv4.NewPacketConn(conn), group: cfg.Group}
 	s.runs.init(net.UDPAddrFromAddrPort(cfg.Group), !cfg.NoSegment)
 	if err := s.configure(cfg); err != nil {
 		conn.Close()
@@ -87,6 +88,35 @@ func (s *Sender) Send(datagrams [][][]byte) error {
 	}
 	return nil
 }
+
+// SendRun writes the datagrams that lie back to back in run, each of size bytes
+// but the last, which may be shorter. It is Send without the copying, and
+// allocates nothing.
+func (s *Sender) SendRun(run []byte, size int) error {
+	for len(run) > 0 {
+		n := min(size, len(run))
+		if s.runs.segment {
+			n = min(min(runBytes/size, runDatagrams)*size, len(run))
+		}
+		_, _, err := s.conn.WriteMsgUDPAddrPort(run[:n], s.runs.control(n, size), s.group)
+		switch {
+		case err == nil:
+		case n > size && isSegmentFault(err):
+			s.runs.segment = false // and again, one by one
+			continue
+		case isLoss(err):
+			s.unsent.Add(uint64((n + size - 1) / size))
+		default:
+			return fmt.Errorf("sending to the group: %w", err)
+		}
+		run = run[n:]
+	}
+	return nil
+}
+
+// SetSegment says whether UDP_SEGMENT is used from now on: some kernels and
+// devices corrupt what they cut, which only the receivers can tell.
+func (s *Sender) SetSegment(use bool) { s.runs.segment = use }
 
 // isSegmentFault reports whether err can mean that the kernel, the interface or
 // its MTU does not allow UDP_SEGMENT here.
