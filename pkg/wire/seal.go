@@ -139,7 +139,8 @@ func NewOpener(k Key, id SessionID, g Geometry) (*Opener, error) {
 // Open decrypts a datagram in place and returns its header and payload, which
 // is part of it. When ok, the datagram was made by a holder of the session's
 // key and obeys every bound of doc.go. Whether it was seen before is not asked:
-// the block map makes duplicates harmless. It allocates nothing.
+// the block map makes duplicates harmless. When not, the datagram is spoiled. It
+// allocates nothing.
 func (o *Opener) Open(datagram []byte) (h Header, payload []byte, ok bool) {
 	h, ok = parseHeader(datagram)
 	if !ok || h.Session != o.c.short {
