@@ -49,17 +49,19 @@ type agent struct {
 	listener  *probed      // the carrier's; on the sender, between listen and send
 	started   *launch.Spec // a registry that this session started anew
 	activated bool
+	lock      *os.File // the sender's, see lockSender
 }
 
 func (a *agent) handlers() map[string]control.Handler {
 	return map[string]control.Handler{
 		message.CallSetup:    control.Handle(a.callSetup),
 		message.CallImport:   a.callImport,
-		message.CallCentral:  control.Handle(a.callCentral),
+		message.CallCentral:  control.Handle(withSweep(a, a.callCentral)),
+		message.CallReach:    control.Handle(a.callReach),
 		message.CallListen:   control.Handle(a.callListen),
 		message.CallList:     control.Handle(a.callList),
 		message.CallCheck:    control.Handle(a.callCheck),
-		message.CallServe:    control.Handle(a.callServe),
+		message.CallServe:    control.Handle(withSweep(a, a.callServe)),
 		message.CallSend:     control.Handle(a.callSend),
 		message.CallReceive:  control.Handle(a.callReceive),
 		message.CallActivate: control.Handle(a.callActivate),
@@ -82,6 +84,9 @@ func (a *agent) cleanUp(ctx context.Context) error {
 	if a.store != nil {
 		errs = append(errs, a.store.Close())
 	}
+	if a.lock != nil {
+		errs = append(errs, a.lock.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -100,44 +105,45 @@ func problem(reason string, err error) error {
 	return &control.Error{Reason: reason, Text: err.Error()}
 }
 
-// open returns the store, made when it is not there, and the set with that ID when
-// it is not empty.
+// open returns the store, made when it is not there, and the set with that ID.
 func (a *agent) open(setID string) (*store.Store, *store.Set, error) {
+	st, err := a.openStore()
+	if err != nil {
+		return nil, nil, err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.openStore(); err != nil || setID == "" {
-		return a.store, nil, err
-	}
 	if set := a.sets[setID]; set != nil {
-		return a.store, set, nil
+		return st, set, nil
 	}
-	set, err := a.store.LoadSet(setID)
+	set, err := st.LoadSet(setID)
 	if err != nil {
 		return nil, nil, problem(message.ReasonStore, err)
 	}
 	a.sets[setID] = set
-	return a.store, set, nil
+	return st, set, nil
 }
 
-// openStore opens the store and makes the registry's identity, once. It is called
-// with mu held.
-func (a *agent) openStore() error {
+// openStore opens the store and makes the registry's identity, once.
+func (a *agent) openStore() (*store.Store, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.store != nil {
-		return nil
+		return a.store, nil
 	}
 	if a.setup.BaseDir == "" {
-		return errors.New("no setup call came before")
+		return nil, errors.New("no setup call came before")
 	}
 	identity, err := launch.EnsureIdentity(a.setup.BaseDir)
 	if err != nil {
-		return problem(message.ReasonStore, err)
+		return nil, problem(message.ReasonStore, err)
 	}
 	st, err := store.Create(store.Config{Dir: a.setup.StoreDir})
 	if err != nil {
-		return problem(message.ReasonStore, err)
+		return nil, problem(message.ReasonStore, err)
 	}
 	a.identity, a.store = identity, st
-	return nil
+	return st, nil
 }
 
 // blobs returns the blobs of set at the indexes pack.

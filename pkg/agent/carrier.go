@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,6 +21,10 @@ type carrier interface {
 	// is written, before the sender is told so.
 	receive(ctx context.Context, job message.Receive, dst io.Writer, finish func() error, progress func(done int64)) (message.ReceiveResult, error)
 }
+
+// errNoMulticast is what receive's error is when the host was in the session and
+// not one packet came by multicast.
+var errNoMulticast = errors.New("no multicast received")
 
 // Protocols are the names of the carriers, the default first.
 func Protocols() []string { return []string{"jasmine"} }

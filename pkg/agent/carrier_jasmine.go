@@ -62,11 +62,18 @@ func (jasmineCarrier) receive(ctx context.Context, job message.Receive, dst io.W
 		return message.ReceiveResult{}, err
 	}
 	s, err := c.Receive(ctx, dst)
-	return message.ReceiveResult{
+	if s.Packets == s.Repaired && (errors.Is(err, jasmine.ErrSilent) || errors.Is(err, jasmine.ErrServerClosed)) {
+		err = fmt.Errorf("%w: %w", errNoMulticast, err)
+	}
+	res := message.ReceiveResult{
 		Bytes:      s.Bytes,
 		Packets:    s.Packets,
 		Lost:       s.Lost,
 		Repaired:   s.Repaired,
 		Overflowed: s.Overflows,
-	}, err
+	}
+	if s.Packets > 0 { // all have the same size, but for the last of a buffer
+		res.RepairedBytes = int64(float64(s.Bytes) * float64(s.Repaired) / float64(s.Packets))
+	}
+	return res, err
 }

@@ -24,7 +24,7 @@ func (a *agent) callCentral(ctx context.Context, req message.Central) (registry.
 	if err != nil {
 		return registry.Upstream{}, err
 	}
-	spec.CertDir = filepath.Join(a.setup.BaseDir, "tls")
+	spec.CertDir = filepath.Join(spec.BaseDir, "tls")
 	cert, err := registry.EnsureCertificate(spec.CertDir, []netip.Addr{req.Listen.Addr()})
 	if err != nil {
 		return registry.Upstream{}, problem(message.ReasonStore, err)

@@ -16,21 +16,29 @@ import (
 // trustCentral lets the engines of this host pull from the central registry and
 // from its own: Docker and Podman read these files at each pull, so neither is
 // restarted (R12). Docker takes plain HTTP from loopback by itself; Podman has
-// to be told.
-func trustCentral(up registry.Upstream, local netip.AddrPort) error {
+// to be told. A registry without a CA of its own has a certificate that engines
+// know. etc is /etc, but for tests.
+func trustCentral(etc string, up registry.Upstream, local netip.AddrPort) error {
 	u, err := url.Parse(up.URL)
 	if err != nil {
 		return fmt.Errorf("the central registry's address: %w", err)
 	}
-	var errs []error
-	if installed("dockerd", "/etc/docker") {
-		errs = append(errs, replaceFile(filepath.Join("/etc/docker/certs.d", u.Host, "ca.crt"), up.CA))
+	if u.Host == "" {
+		return fmt.Errorf("the central registry's address %q has no host", up.URL)
 	}
-	if installed("podman", "/etc/containers") {
+	var errs []error
+	trust := func(dir string) {
+		if len(up.CA) > 0 {
+			errs = append(errs, replaceFile(filepath.Join(dir, "certs.d", u.Host, "ca.crt"), up.CA))
+		}
+	}
+	if docker := filepath.Join(etc, "docker"); installed("dockerd", docker) {
+		trust(docker)
+	}
+	if containers := filepath.Join(etc, "containers"); installed("podman", containers) {
+		trust(containers)
 		conf := fmt.Sprintf("# Written by daisy-mcast.\n[[registry]]\nlocation = %q\ninsecure = true\n", local)
-		errs = append(errs,
-			replaceFile(filepath.Join("/etc/containers/certs.d", u.Host, "ca.crt"), up.CA),
-			replaceFile("/etc/containers/registries.conf.d/50-daisy-mcast.conf", []byte(conf)))
+		errs = append(errs, replaceFile(filepath.Join(containers, "registries.conf.d/50-daisy-mcast.conf"), []byte(conf)))
 	}
 	return errors.Join(errs...)
 }

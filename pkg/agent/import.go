@@ -19,8 +19,11 @@ func (a *agent) callImport(ctx context.Context, body json.RawMessage, data io.Re
 	if err := json.Unmarshal(body, &req); err != nil {
 		return nil, fmt.Errorf("decoding the request: %w", err)
 	}
-	st, _, err := a.open("")
+	st, err := a.openStore()
 	if err != nil {
+		return nil, err
+	}
+	if err := a.lockSender(req.By); err != nil {
 		return nil, err
 	}
 	opts := imageset.ImportOptions{

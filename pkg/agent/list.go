@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
@@ -11,9 +12,12 @@ import (
 // host, without switching to it, and says which blobs are missing. A host that
 // cannot take the list would answer with old tags: it is stale (R9).
 func (a *agent) callList(_ context.Context, req message.List) (message.Have, error) {
-	st, _, err := a.open("")
+	st, err := a.openStore()
 	if err != nil {
 		return message.Have{}, err
+	}
+	if req.Set == nil || len(req.Set.Images) == 0 {
+		return message.Have{}, problem(message.ReasonStale, errors.New("a set without images"))
 	}
 	if err := req.Set.Validate(); err != nil {
 		return message.Have{}, problem(message.ReasonStale, err)
@@ -21,19 +25,20 @@ func (a *agent) callList(_ context.Context, req message.List) (message.Have, err
 	if err := st.PutSet(req.Set); err != nil {
 		return message.Have{}, problem(message.ReasonStale, err)
 	}
-	if req.Upstream.URL != "" {
+	if !req.Shared {
 		if err := registry.WriteUpstream(st.Dir(), req.Upstream); err != nil {
 			return message.Have{}, problem(message.ReasonStale, err)
 		}
 	}
+	a.mu.Lock()
+	a.sets[req.Set.ID] = req.Set
+	listen := a.setup.Listen
+	a.mu.Unlock()
 	if req.EngineCA {
-		if err := trustCentral(req.Upstream, a.setup.Listen); err != nil {
+		if err := trustCentral("/etc", req.Upstream, listen); err != nil {
 			a.note("the container engine was not told of the central registry's certificate: %v", err)
 		}
 	}
-	a.mu.Lock()
-	a.sets[req.Set.ID] = req.Set
-	a.mu.Unlock()
 	missing := st.Missing(req.Set)
 	if missing == nil {
 		missing = []int{}

@@ -68,9 +68,15 @@ func (p *probed) run() {
 			conn.Close()
 		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
 			return
+		default:
+			time.Sleep(acceptPause)
 		}
 	}
 }
+
+// acceptPause is how long to wait when nothing can be accepted, for want of file
+// descriptors say.
+const acceptPause = 10 * time.Millisecond
 
 // take ends the probing and returns the listener.
 func (p *probed) take() *net.TCPListener {

@@ -36,7 +36,7 @@ func (a *agent) callReceive(ctx context.Context, req message.Receive) (message.R
 	finish := sync.OnceValue(sink.Close)
 	res, err := c.receive(ctx, req, sink, finish, func(done int64) { a.bytes(done, pack.Size()) })
 	err = errors.Join(err, finish())
-	res.Problem = receiveProblem(res, sink.Result(), err)
+	res.Problem = receiveProblem(sink.Result(), err)
 	res.Missing = append([]int{}, st.Missing(set)...)
 	return res, nil
 }
@@ -50,7 +50,9 @@ func wanted(st *store.Store, set *store.Set) func(store.Digest) bool {
 	return func(d store.Digest) bool { return missing[d] }
 }
 
-func receiveProblem(res message.ReceiveResult, got imageset.SinkResult, err error) *message.Problem {
+// receiveProblem names what went wrong: the disk's faults first, for the carrier's
+// follow from them.
+func receiveProblem(got imageset.SinkResult, err error) *message.Problem {
 	noSpace := func(e error) bool {
 		return slices.ContainsFunc([]error{syscall.ENOSPC, syscall.EDQUOT}, func(t error) bool { return errors.Is(e, t) })
 	}
@@ -59,8 +61,8 @@ func receiveProblem(res message.ReceiveResult, got imageset.SinkResult, err erro
 		return &message.Problem{Reason: message.ReasonDisk, Text: errors.Join(got.Err, err).Error()}
 	case got.Err != nil:
 		return &message.Problem{Reason: message.ReasonStore, Text: got.Err.Error()}
-	case err != nil && res.Packets == res.Repaired:
-		return &message.Problem{Reason: message.ReasonMulticast, Text: "no multicast received: " + err.Error()}
+	case errors.Is(err, errNoMulticast):
+		return &message.Problem{Reason: message.ReasonMulticast, Text: err.Error()}
 	case err != nil:
 		return &message.Problem{Reason: message.ReasonTransfer, Text: err.Error()}
 	case len(got.Bad) > 0:

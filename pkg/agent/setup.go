@@ -17,6 +17,9 @@ import (
 // callSetup says who this host is. It changes nothing here: a bundle may still turn
 // out to be unusable.
 func (a *agent) callSetup(_ context.Context, req message.Setup) (message.Facts, error) {
+	if !filepath.IsAbs(req.BaseDir) {
+		return message.Facts{}, fmt.Errorf("base directory %q is not absolute", req.BaseDir)
+	}
 	if req.StoreDir == "" {
 		req.StoreDir = filepath.Join(req.BaseDir, "store")
 	}

@@ -17,6 +17,7 @@ const (
 	CallSetup    = "setup"    // Setup -> Facts: who are you
 	CallImport   = "import"   // Import -> ImportResult: read the bundle (sender)
 	CallCentral  = "central"  // Central -> registry.Upstream: serve the set (sender)
+	CallReach    = "reach"    // Reach -> Empty: does that registry have the set (sender)
 	CallListen   = "listen"   // Listen -> Listening: open the carrier's port (sender)
 	CallList     = "list"     // List -> Have: take the set's list, say what is missing
 	CallCheck    = "check"    // Check -> CheckResult: can you take part
@@ -43,6 +44,7 @@ type Empty struct{}
 const (
 	ReasonAddress      = "address"             // no interface or route towards the sender
 	ReasonArchitecture = "architecture"        // R5
+	ReasonBusy         = "busy"                // another run sends from there
 	ReasonBundle       = "bundle"              // the bundle is not what it should be
 	ReasonCentral      = "central unreachable" // R4
 	ReasonSender       = "sender unreachable"  // R4
@@ -86,6 +88,7 @@ type Facts struct {
 type Import struct {
 	Path   string `json:"path"`
 	SHA512 string `json:"sha512,omitempty"` // hexadecimal, of the bundle
+	By     string `json:"by"`               // who runs, told to others who try meanwhile
 }
 
 // ImportResult is the set that the bundle holds.
@@ -100,6 +103,13 @@ type Central struct {
 	// Local is set when the sender is a target too: the same process then
 	// serves the host's own address.
 	Local netip.AddrPort `json:"local"`
+}
+
+// Reach asks the sender whether a registry of the operator's has every image of
+// the set.
+type Reach struct {
+	SetID    string            `json:"set_id"`
+	Upstream registry.Upstream `json:"upstream"`
 }
 
 // Listen opens the carrier's TCP port on the sender.
@@ -119,6 +129,9 @@ type Carrier struct {
 type List struct {
 	Set      *store.Set        `json:"set"`
 	Upstream registry.Upstream `json:"upstream"`
+	// Shared reports that the host's registry is the central one: it leans on
+	// nobody.
+	Shared bool `json:"shared"`
 	// EngineCA has the host's engine trust the central registry (R12).
 	EngineCA bool `json:"engine_ca"`
 }
@@ -195,13 +208,14 @@ type Receive struct {
 
 // ReceiveResult is what a host got. Missing is empty when it has all of the set.
 type ReceiveResult struct {
-	Bytes      int64    `json:"bytes"`    // of the pack, also of blobs it had
-	Packets    int64    `json:"packets"`  // received either way
-	Lost       int64    `json:"lost"`     // packets that did not come by multicast
-	Repaired   int64    `json:"repaired"` // of those, came another way
-	Overflowed int64    `json:"overflowed"`
-	Missing    []int    `json:"missing"`
-	Problem    *Problem `json:"problem,omitempty"`
+	Bytes         int64    `json:"bytes"`          // of the pack, also of blobs it had
+	Packets       int64    `json:"packets"`        // received either way
+	Lost          int64    `json:"lost"`           // packets that did not come by multicast
+	Repaired      int64    `json:"repaired"`       // of those, came another way
+	RepairedBytes int64    `json:"repaired_bytes"` // of Bytes, what these packets brought
+	Overflowed    int64    `json:"overflowed"`
+	Missing       []int    `json:"missing"`
+	Problem       *Problem `json:"problem,omitempty"`
 }
 
 // Activate switches a host to a set: to serve it from its own store, or, when
