@@ -17,6 +17,9 @@ func newAgentCommand(std *streams) *cobra.Command {
 		Args:   cobra.NoArgs,
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := noCoreFiles(); err != nil {
+				return err
+			}
 			log := slog.New(slog.NewTextHandler(std.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			return agent.Run(cmd.Context(), std.In, std.Out, log)
 		},

@@ -168,7 +168,6 @@ func (d *demo) config(n int) (deploy.Config, error) {
 	return deploy.Config{
 		Hosts:        d.hosts,
 		Sender:       deploy.Host{Name: "this machine", Remote: local.New("this machine"), BaseDir: central},
-		SenderIs:     -1,
 		LocalIP:      self,
 		Bundle:       bundle,
 		BaseDir:      d.dir,

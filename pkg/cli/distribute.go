@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,11 +10,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/deploy"
+	"github.com/daisy-mcast/daisy-mcast/pkg/hostname"
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
 	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
 	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
@@ -38,6 +41,20 @@ type distributeOptions struct {
 	report     string
 	output     outputFormat
 	dryRun     bool
+
+	list []byte // what --hosts - read
+}
+
+// maxListInput is more than the list's reader takes, so that it says so.
+const maxListInput = 2 << 20
+
+// listStreams are std with the host list as input when that came from there: it
+// may be read twice, see findSender.
+func (o *distributeOptions) listStreams(std *streams) *streams {
+	if o.hostFlags.hosts != "-" {
+		return std
+	}
+	return &streams{In: bytes.NewReader(o.list), Out: std.Out, Err: std.Err}
 }
 
 func newDistributeCommand(std *streams) *cobra.Command {
@@ -87,7 +104,17 @@ failed; 130 interrupted.`,
 }
 
 func runDistribute(ctx context.Context, std *streams, opt distributeOptions, bundle string) error {
-	set, err := opt.load(ctx, std)
+	if err := noCoreFiles(); err != nil {
+		return err
+	}
+	if opt.hostFlags.hosts == "-" {
+		list, err := io.ReadAll(io.LimitReader(std.In, maxListInput))
+		if err != nil {
+			return usage(fmt.Errorf("reading the host list: %w", err), "")
+		}
+		opt.list = list
+	}
+	set, err := opt.load(ctx, opt.listStreams(std))
 	if err != nil {
 		return err
 	}
@@ -130,7 +157,6 @@ func (o *distributeOptions) config(ctx context.Context, std *streams, set *hostS
 		BaseDir:  o.baseDir,
 		Programs: newPrograms(o.programDir).forArch,
 		Sender:   deploy.Host{Name: "this machine", Remote: local.New("this machine"), Become: o.localBecome()},
-		SenderIs: -1,
 		Timeout:  o.timeout,
 		Bundle:   bundle,
 	}
@@ -158,9 +184,10 @@ func (o *distributeOptions) config(ctx context.Context, std *streams, set *hostS
 		return cfg, err
 	}
 	if o.sender != "" {
-		if cfg.SenderIs = indexOf(cfg.Hosts, o.sender); cfg.SenderIs < 0 {
-			return cfg, fmt.Errorf("--sender %q is none of the hosts", o.sender)
+		if cfg.Sender, err = o.findSender(ctx, std, cfg.Hosts); err != nil {
+			return cfg, err
 		}
+		cfg.SenderElsewhere = true
 	}
 	d.apply(&cfg)
 	for _, add := range []func(*deploy.Config, deployment) error{o.carrierFlags.apply, o.registryFlags.apply, o.kollaFlags.apply} {
@@ -181,13 +208,36 @@ func findBundle(named string) (string, error) {
 	return filepath.Abs(named)
 }
 
-func indexOf(hosts []deploy.Host, name string) int {
-	for i, h := range hosts {
-		if h.Name == name || h.Address.String() == name {
-			return i
+// findSender returns the host that --sender names: one of hosts, or one that
+// --limit has left out.
+func (o *distributeOptions) findSender(ctx context.Context, std *streams, hosts []deploy.Host) (deploy.Host, error) {
+	if h, ok := hostNamed(hosts, o.sender); ok {
+		return h, nil
+	}
+	if len(o.limit) > 0 {
+		all := o.hostFlags
+		all.limit = []string{o.sender}
+		if set, err := all.load(ctx, o.listStreams(std)); err == nil {
+			if hosts, err = o.sshFlags.hosts(ctx, std, set); err != nil {
+				return deploy.Host{}, err
+			}
 		}
 	}
-	return -1
+	if h, ok := hostNamed(hosts, o.sender); ok {
+		return h, nil
+	}
+	return deploy.Host{}, fmt.Errorf("--sender %q is none of the hosts", o.sender)
+}
+
+// hostNamed finds a host by name or address.
+func hostNamed(hosts []deploy.Host, name string) (deploy.Host, bool) {
+	i := slices.IndexFunc(hosts, func(h deploy.Host) bool {
+		return hostname.Equal(h.Name, name) || h.Address.String() == name
+	})
+	if i < 0 {
+		return deploy.Host{}, false
+	}
+	return hosts[i], true
 }
 
 func printPlan(std *streams, cfg deploy.Config) error {
@@ -207,7 +257,11 @@ func printPlan(std *streams, cfg deploy.Config) error {
 		if name == "" {
 			name = "-"
 		}
-		fmt.Fprintf(std.Out, "  %s %v\n", name, h.Address)
+		address := "-"
+		if h.Address.IsValid() {
+			address = h.Address.String()
+		}
+		fmt.Fprintf(std.Out, "  %s %s\n", name, address)
 	}
 	return nil
 }
@@ -252,9 +306,9 @@ func distributeExit(rep *deploy.Report, err error) error {
 	case errors.Is(err, deploy.ErrInput):
 		return usage(err, "")
 	case errors.Is(err, deploy.ErrNoWay):
-		return usage(err, "try 'ssh HOST true' from this machine")
+		return usage(err, "")
 	case errors.Is(err, context.Canceled):
-		return &ExitError{Code: ExitInterrupted, Err: errors.New("interrupted; hosts keep what they served before")}
+		return &ExitError{Code: ExitInterrupted, Err: errors.New(interruptedText(rep))}
 	case err != nil:
 		return err
 	case rep.Outcome(progress.Failed) > 0:
@@ -263,6 +317,14 @@ func distributeExit(rep *deploy.Report, err error) error {
 		return &ExitError{Code: ExitCentral}
 	}
 	return nil
+}
+
+// interruptedText says which set the hosts are left with.
+func interruptedText(rep *deploy.Report) string {
+	if n := rep.Outcome(progress.Local) + rep.Outcome(progress.Central); n > 0 {
+		return fmt.Sprintf("interrupted while hosts were switched to the new set: %d of %d had proved it; run it again", n, len(rep.Hosts))
+	}
+	return "interrupted; hosts keep what they served before"
 }
 
 // writeAsJSON writes v in the format, with the names that its JSON has.

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"net/netip"
@@ -218,7 +219,10 @@ func (f *kollaFlags) apply(cfg *deploy.Config, _ deployment) error {
 		return fmt.Errorf("--globals-dir %s is not a directory", f.globalsDir)
 	}
 	if cfg.GlobalsFile == "" {
-		cfg.GlobalsFile = path.Join(path.Dir(path.Clean(f.globalsDir)), "globals.yml")
+		beside := path.Join(path.Dir(path.Clean(f.globalsDir)), "globals.yml")
+		if _, err := os.Stat(beside); !errors.Is(err, os.ErrNotExist) {
+			cfg.GlobalsFile = beside
+		}
 	}
 	return nil
 }

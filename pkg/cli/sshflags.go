@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/daisyconfig"
 	"github.com/daisy-mcast/daisy-mcast/pkg/deploy"
@@ -79,14 +80,17 @@ func readPassword(file string, in io.Reader) (remote.Secret, error) {
 // hosts makes the run's hosts of what the host flags mean.
 func (f *sshFlags) hosts(ctx context.Context, std *streams, set *hostSet) ([]deploy.Host, error) {
 	var err error
-	if f.becomePassword, err = readPassword(f.becomePasswordFile, std.In); err != nil {
-		return nil, err
+	if !f.becomePassword.IsSet() { // standard input has it once
+		if f.becomePassword, err = readPassword(f.becomePasswordFile, std.In); err != nil {
+			return nil, err
+		}
 	}
 	log := slog.New(slog.NewTextHandler(std.Err, nil))
 	var hosts []deploy.Host
 	if set.Targets == nil {
-		for _, h := range set.List {
-			host, err := f.listed(ctx, h, log)
+		addrs := lookUpAll(ctx, set.List)
+		for i, h := range set.List {
+			host, err := f.listed(ctx, h, addrs[i], log)
 			if err != nil {
 				return nil, err
 			}
@@ -139,7 +143,7 @@ func (f *sshFlags) daisy(ctx context.Context, t daisyconfig.Target, log *slog.Lo
 	return host, nil
 }
 
-func (f *sshFlags) listed(ctx context.Context, l hostlist.Host, log *slog.Logger) (deploy.Host, error) {
+func (f *sshFlags) listed(ctx context.Context, l hostlist.Host, addr netip.Addr, log *slog.Logger) (deploy.Host, error) {
 	c := f.config(log)
 	c.Name, c.Address, c.Port = l.Name, l.Address, int(l.Port)
 	if l.User != "" {
@@ -158,19 +162,37 @@ func (f *sshFlags) listed(ctx context.Context, l hostlist.Host, log *slog.Logger
 	if err != nil {
 		return deploy.Host{}, err
 	}
-	addr := l.IP
-	if !addr.IsValid() {
-		addr = lookUp(ctx, l.Address)
-	}
 	return deploy.Host{
 		Name: l.Name, Address: addr, Roles: l.Roles, Remote: h,
 		Become: f.mode(l.Become), BecomePassword: password,
 	}, nil
 }
 
-// lookUp finds the address of a name that may be known to ssh alone; then it is
-// invalid.
+// lookUpAll finds the hosts' addresses, at once: a resolver that is dead takes
+// its time for each. What is known to ssh alone has an invalid one.
+func lookUpAll(ctx context.Context, list []hostlist.Host) []netip.Addr {
+	addrs := make([]netip.Addr, len(list))
+	var g errgroup.Group
+	g.SetLimit(lookupsAtOnce)
+	for i, h := range list {
+		if addrs[i] = h.IP; addrs[i].IsValid() {
+			continue
+		}
+		g.Go(func() error {
+			addrs[i] = lookUp(ctx, h.Address)
+			return nil
+		})
+	}
+	_ = g.Wait() // none has an error
+	return addrs
+}
+
+// lookupsAtOnce bounds what a resolver is asked at one time.
+const lookupsAtOnce = 32
+
 func lookUp(ctx context.Context, name string) netip.Addr {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", name)
 	if err != nil || len(addrs) == 0 {
 		return netip.Addr{}

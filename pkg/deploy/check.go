@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
@@ -20,10 +19,7 @@ func (r *run) giveList(ctx context.Context) error {
 func (r *run) giveListTo(ctx context.Context, h *host) error {
 	ctx, cancel := r.within(ctx, CallTime)
 	defer cancel()
-	req := message.List{Set: r.set, Upstream: r.upstream, EngineCA: r.cfg.EngineTrust}
-	if h.shared {
-		req.Upstream.URL = "" // it is the central registry
-	}
+	req := message.List{Set: r.set, Upstream: r.upstream, Shared: h.shared, EngineCA: r.cfg.EngineTrust}
 	var have message.Have
 	if err := h.call(ctx, message.CallList, req, &have); err != nil {
 		return err
@@ -53,17 +49,17 @@ func (r *run) check(ctx context.Context) error {
 		return slices.ContainsFunc(asked, func(h *host) bool { return problem(h) == nil })
 	}
 	if !reached(func(h *host) *message.Problem { return h.checked.Sender }) {
-		return r.noWay("the sender", r.carrier.Sender, asked[0].checked.Sender)
+		return r.noWay("the sender", r.carrier.Sender.String(), asked[0].checked.Sender)
 	}
 	if !reached(func(h *host) *message.Problem { return h.checked.Central }) {
-		return r.noWay("the central registry", r.cfg.Central, asked[0].checked.Central)
+		return r.noWay("the central registry", r.upstream.URL, asked[0].checked.Central)
 	}
 	return nil
 }
 
-func (r *run) noWay(what string, addr netip.AddrPort, why *message.Problem) error {
-	return fmt.Errorf("%w: no host can open TCP to %s at %v (%w): open that port there, choose another --local-ip, or a --sender that they reach",
-		ErrNoWay, what, addr, why)
+func (r *run) noWay(what, where string, why *message.Problem) error {
+	return fmt.Errorf("%w: no host can open TCP to %s at %s (%w): open that port there, choose another --local-ip, or a --sender that they reach",
+		ErrNoWay, what, where, why)
 }
 
 func (r *run) listen(ctx context.Context) error {

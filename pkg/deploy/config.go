@@ -41,6 +41,9 @@ const (
 	ProofReserve = 2 * time.Minute
 	// CloseTime is what agents get to end after their session was closed.
 	CloseTime = 25 * time.Second
+	// LateCloseTime is the same after the run's deadline: agents that hang are
+	// not waited for, and those of hosts elsewhere end without us.
+	LateCloseTime = 5 * time.Second
 	// EndTime is how long a session whose output has ended may take to end: ssh
 	// passes on the exit status after the output.
 	EndTime = 2 * time.Second
@@ -71,10 +74,11 @@ type Config struct {
 	// Nil when no address is derived.
 	Pair func([]daisyconfig.Proof) (*daisyconfig.Targets, error)
 
-	// Sender runs the central registry and sends: this machine, or one of Hosts
-	// by its index in SenderIs (R4).
-	Sender   Host
-	SenderIs int // index into Hosts, or -1
+	// Sender runs the central registry and sends. It may be one of Hosts too.
+	Sender Host
+	// SenderElsewhere reports whether Sender is another machine than this one,
+	// which gets the bundle over its session (R4).
+	SenderElsewhere bool
 	// LocalIP is the sender's address towards the hosts. Default: its address
 	// inside Management, else that of the route to the first host.
 	LocalIP    netip.Addr
@@ -98,7 +102,7 @@ type Config struct {
 
 	Fallback    kolla.Fallback
 	GlobalsDir  string // "" writes no drop-in
-	GlobalsFile string
+	GlobalsFile string // only read; "" when there is none
 	// KollaInventory is what ansible-inventory --list printed: hosts of Kolla's
 	// without a registry of ours are named (R14). May be nil.
 	KollaInventory []byte

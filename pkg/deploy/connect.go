@@ -19,6 +19,9 @@ import (
 // connect opens one session for each host and for the sender, learns which
 // machines they are, and gives derived addresses their names (R3).
 func (r *run) connect(ctx context.Context) error {
+	if err := checkFiles(r.files, len(r.hosts)); err != nil {
+		return err
+	}
 	if err := r.open(ctx, r.sender, r.senderSetup()); err != nil {
 		return fmt.Errorf("%w: the sender: %w", ErrNoWay, err)
 	}
@@ -30,7 +33,7 @@ func (r *run) connect(ctx context.Context) error {
 	})
 	reached := r.where((*host).isUsable)
 	if len(reached) == 0 {
-		return fmt.Errorf("%w: %s", ErrNoWay, r.reasons())
+		return fmt.Errorf("%w; 'ssh HOST true' must work from this machine:\n  %s", ErrNoWay, r.reasons())
 	}
 	if err := r.identify(); err != nil {
 		return err
@@ -185,11 +188,11 @@ func (r *run) chooseAddress(reached []*host) error {
 		}
 	case r.cfg.Management.IsValid() && slices.ContainsFunc(mine, r.cfg.Management.Contains):
 		ip = mine[slices.IndexFunc(mine, r.cfg.Management.Contains)]
-	case r.cfg.SenderIs >= 0 && slices.Contains(mine, r.sender.cfg.Address):
+	case r.cfg.SenderElsewhere && slices.Contains(mine, r.sender.cfg.Address):
 		ip = r.sender.cfg.Address
 	default:
 		var err error
-		if ip, err = routeSource(reached[0].cfg.Address); err != nil || !slices.Contains(mine, ip) {
+		if ip, err = routeSource(someAddress(reached, mine)); err != nil || !slices.Contains(mine, ip) {
 			return fmt.Errorf("%w: the sender's address towards the hosts is not known; give --local-ip", ErrInput)
 		}
 	}
@@ -198,4 +201,23 @@ func (r *run) chooseAddress(reached []*host) error {
 		r.cfg.Central = netip.AddrPortFrom(ip, r.cfg.Central.Port())
 	}
 	return nil
+}
+
+// someAddress is one by which a host can be reached: a given one, else what a
+// host whose name only ssh knows says of itself. Those that the sender has too,
+// as bridges of container engines, lead nowhere.
+func someAddress(hosts []*host, senders []netip.Addr) netip.Addr {
+	for _, h := range hosts {
+		if h.cfg.Address.IsValid() {
+			return h.cfg.Address
+		}
+	}
+	for _, h := range hosts {
+		for _, a := range h.facts.Addresses {
+			if !a.IsLoopback() && !slices.Contains(senders, a) {
+				return a
+			}
+		}
+	}
+	return netip.Addr{}
 }

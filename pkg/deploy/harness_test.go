@@ -112,7 +112,6 @@ func newBench(t *testing.T, hosts int) *bench {
 	b.sender = b.newAgent("deploy", netip.MustParseAddr("10.0.0.1"))
 	b.cfg = Config{
 		Sender:   Host{Name: "this machine", Remote: local.New("this machine")},
-		SenderIs: -1,
 		LocalIP:  netip.MustParseAddr("10.0.0.1"),
 		Bundle:   "bundle.tgz",
 		Central:  netip.AddrPortFrom(netip.Addr{}, 4000),

@@ -72,12 +72,23 @@ type agentSession interface {
 	Shutdown(context.Context) error
 }
 
-// label names the host for people.
+// label names the host for people. A host without a name has an address.
 func (h *host) label() string {
 	if h.name != "" {
 		return h.name
 	}
-	return h.cfg.Address.String()
+	return h.address()
+}
+
+// address is what is known of the host's address: "" for one whose name only
+// ssh knows, until it has said by which address it reaches the sender.
+func (h *host) address() string {
+	for _, a := range []netip.Addr{h.cfg.Address, h.checked.LocalIP} {
+		if a.IsValid() {
+			return a.String()
+		}
+	}
+	return ""
 }
 
 // isUsable reports whether calls can be made to the host.
@@ -170,6 +181,9 @@ func (h *host) after(ctx context.Context, err error) error {
 	if err == nil || errors.As(err, &answered) {
 		return err
 	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return err // the run ends: close ends the session in order
+	}
 	s := h.session
 	h.session, h.lost = nil, true
 	if errors.Is(err, control.ErrClosed) {
@@ -193,7 +207,6 @@ func (h *host) close(ctx context.Context) {
 	if h.session != nil {
 		_ = h.session.remote.Shutdown(ctx) // the run is over: nothing depends on it
 	}
-	h.cfg.Remote.Close()
 }
 
 // onEvent takes what the host's agent tells beside its answers.
@@ -239,12 +252,7 @@ func (r *run) openHosts() {
 	for _, c := range r.cfg.Hosts {
 		r.hosts = append(r.hosts, newHost(c, r.cfg.BaseDir))
 	}
-	if r.cfg.SenderIs >= 0 {
-		// The sender's agent is one of its own, on a host that is a target too.
-		s := r.cfg.Hosts[r.cfg.SenderIs]
-		r.cfg.Sender.Remote, r.cfg.Sender.Become, r.cfg.Sender.BecomePassword = s.Remote, s.Become, s.BecomePassword
-		r.cfg.Sender.Name, r.cfg.Sender.Address = s.Name, s.Address
-	}
+	// The sender's agent is one of its own, also on a host that is a target too.
 	r.sender = newHost(r.cfg.Sender, r.cfg.BaseDir)
 }
 

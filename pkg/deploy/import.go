@@ -9,54 +9,82 @@ import (
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/control"
+	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
 )
 
 // importBundle has the sender read the bundle into the central store, every
 // digest checked. A sender elsewhere gets the bundle's bytes over its session.
 func (r *run) importBundle(ctx context.Context) error {
+	ctx, cancel := r.within(ctx, time.Until(r.deadline))
+	defer cancel()
 	var res message.ImportResult
-	err := r.callImport(ctx, &res)
-	if err := r.sender.after(ctx, err); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrInput, r.cfg.Bundle, err)
+	if err := r.sender.after(ctx, r.callImport(ctx, &res)); err != nil {
+		return r.importProblem(err)
+	}
+	if res.Set == nil || len(res.Set.Images) == 0 {
+		return fmt.Errorf("%w: %s holds no images", ErrInput, r.cfg.Bundle)
 	}
 	if err := res.Set.Validate(); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrInput, r.cfg.Bundle, err)
 	}
-	if len(res.Set.Images) == 0 {
-		return fmt.Errorf("%w: %s holds no images", ErrInput, r.cfg.Bundle)
-	}
 	r.set = res.Set
-	if r.cfg.Timeout == 0 {
-		payload := time.Duration(r.set.TotalSize()/TimeoutRate) * time.Second
-		r.deadline = r.deadline.Add(payload)
-	}
+	r.setDeadline(max(r.bundleSize(), r.set.TotalSize()))
 	return nil
 }
 
+// importProblem tells what the operator can do something about from what ended
+// on the way.
+func (r *run) importProblem(err error) error {
+	switch reason := reasonOf(err); reason {
+	case "":
+		return fmt.Errorf("reading %s on the sender: %w", r.cfg.Bundle, err)
+	case message.ReasonBusy:
+		return fmt.Errorf("%w: %w", ErrInput, err)
+	}
+	return fmt.Errorf("%w: %s: %w", ErrInput, r.cfg.Bundle, err)
+}
+
+// bundleSize is the size of the bundle's file, 0 when it cannot be asked for.
+func (r *run) bundleSize() int64 {
+	info, err := os.Stat(r.cfg.Bundle)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
 func (r *run) callImport(ctx context.Context, res *message.ImportResult) error {
-	req := message.Import{Path: r.cfg.Bundle, SHA512: r.cfg.SHA512}
+	req := message.Import{Path: r.cfg.Bundle, SHA512: r.cfg.SHA512, By: self()}
 	client := r.sender.session.client
-	if r.cfg.SenderIs < 0 {
+	if !r.cfg.SenderElsewhere {
 		return client.Call(ctx, message.CallImport, req, res)
 	}
 	f, err := os.Open(r.cfg.Bundle)
 	if err != nil {
-		return &control.Error{Text: err.Error()}
+		return &control.Error{Reason: message.ReasonBundle, Text: err.Error()}
 	}
 	defer f.Close()
 	req.Path = ""
 	return client.CallStream(ctx, message.CallImport, req, f, res)
 }
 
+// self names this process for those who find its lock.
+func self() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return fmt.Sprintf("pid %d", os.Getpid())
+	}
+	return fmt.Sprintf("pid %d on %s", os.Getpid(), name)
+}
+
 // serveCentrally has the sender serve the set to all hosts before anything is
 // sent: the failsafe.
 func (r *run) serveCentrally(ctx context.Context) error {
-	if r.cfg.CentralIs != nil {
-		r.upstream = *r.cfg.CentralIs
-		return nil
-	}
 	ctx, cancel := r.within(ctx, ServeTime)
 	defer cancel()
+	if r.cfg.CentralIs != nil {
+		return r.useCentral(ctx, *r.cfg.CentralIs)
+	}
 	req := message.Central{SetID: r.set.ID, Listen: r.cfg.Central}
 	for _, h := range r.where(func(h *host) bool { return h.shared && h.isUsable() }) {
 		req.Local = h.cfg.Listen
@@ -67,12 +95,29 @@ func (r *run) serveCentrally(ctx context.Context) error {
 	return nil
 }
 
+// useCentral takes the operator's own registry, if it has the set (R11).
+func (r *run) useCentral(ctx context.Context, up registry.Upstream) error {
+	if err := r.sender.call(ctx, message.CallReach, message.Reach{SetID: r.set.ID, Upstream: up}, nil); err != nil {
+		return fmt.Errorf("%w: the central registry %s cannot be used: %w", r.unusable(err), up.URL, err)
+	}
+	r.upstream = up
+	return nil
+}
+
 // unusable tells an answer of the sender's machine, which the operator can do
 // something about, from a fault of ours.
 func (r *run) unusable(err error) error {
-	var answered *control.Error
-	if errors.As(err, &answered) && answered.Reason != "" {
+	if reasonOf(err) != "" {
 		return ErrInput
 	}
 	return errors.New("deploy")
+}
+
+// reasonOf is the reason that an agent's answer has, "" for all else.
+func reasonOf(err error) string {
+	var answered *control.Error
+	if errors.As(err, &answered) {
+		return answered.Reason
+	}
+	return ""
 }

@@ -1,8 +1,10 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/kolla"
@@ -38,7 +40,8 @@ func (r *run) configureKolla(_ context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making the drop-in for Kolla: %w", err)
 	}
-	findings, err := kolla.Check(r.cfg.GlobalsFile, r.cfg.GlobalsDir, d, images)
+	// Without a globals.yml there are only the files of globals.d.
+	findings, err := kolla.Check(cmp.Or(r.cfg.GlobalsFile, os.DevNull), r.cfg.GlobalsDir, d, images)
 	if err != nil {
 		r.warn("%v", err)
 	}
@@ -68,7 +71,7 @@ func (r *run) precheck() {
 	var served []string
 	for _, h := range r.hosts {
 		if h.outcome != progress.Failed {
-			served = append(served, h.name, h.cfg.Address.String())
+			served = append(served, h.name, h.address())
 		}
 	}
 	unserved, err := kolla.Precheck(r.cfg.KollaInventory, served)

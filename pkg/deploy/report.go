@@ -59,6 +59,7 @@ type HostReport struct {
 	Received       int64            `json:"received_bytes"`
 	Lost           int64            `json:"lost_packets"`
 	Repaired       int64            `json:"repaired_packets"`
+	RepairedBytes  int64            `json:"repaired_bytes"`
 	Overflowed     int64            `json:"overflowed_packets"`
 	Timings        []Timing         `json:"timings,omitempty"`
 }
@@ -98,9 +99,10 @@ func (r *run) finish(err error) *Report {
 
 func (h *host) report(err error) HostReport {
 	hr := HostReport{
-		Name: h.name, Address: h.cfg.Address.String(), Roles: append([]string{}, h.cfg.Roles...),
+		Name: h.name, Address: h.address(), Roles: append([]string{}, h.cfg.Roles...),
 		Outcome: h.outcome, Registry: h.served.Mode, SurvivesReboot: h.served.SurvivesReboot,
-		Received: h.got.Bytes, Lost: h.got.Lost, Repaired: h.got.Repaired, Overflowed: h.got.Overflowed,
+		Received: h.got.Bytes, Lost: h.got.Lost, Repaired: h.got.Repaired,
+		RepairedBytes: h.got.RepairedBytes, Overflowed: h.got.Overflowed,
 		Timings: h.timings,
 	}
 	if hr.Outcome == "" {
@@ -124,7 +126,7 @@ func (r *Report) Rows() []progress.Row {
 	for _, h := range r.Hosts {
 		row := progress.Row{
 			Host: h.Name, Address: h.Address, Outcome: h.Outcome,
-			Received: h.Received, Repaired: h.Repaired,
+			Received: h.Received, Repaired: h.RepairedBytes,
 		}
 		if row.Host == "" {
 			row.Host = h.Address

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -68,6 +69,7 @@ type run struct {
 	carrier  message.Carrier
 
 	deadline time.Time
+	files    uint64 // how many this process may have open; 0: it is not known
 	report   Report
 	accepts  chan struct{} // closed, once, when the sender takes receivers
 	accept   sync.Once
@@ -92,20 +94,25 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 }
 
 func newRun(cfg Config) *run {
-	r := &run{cfg: cfg, started: time.Now(), carrier: cfg.Carrier, accepts: make(chan struct{})}
+	r := &run{cfg: cfg, started: time.Now(), carrier: cfg.Carrier, files: openFiles(), accepts: make(chan struct{})}
 	r.openHosts()
 	return r
 }
 
 func (r *run) whole(ctx context.Context) (*Report, error) {
-	timeout := r.cfg.Timeout
-	if timeout == 0 {
-		timeout = TimeoutBase // until the payload is known
-	}
-	r.deadline = r.started.Add(timeout)
+	r.setDeadline(r.bundleSize())
 	err := r.run(ctx)
 	r.close(ctx)
 	return r.finish(err), err
+}
+
+// setDeadline sets the run's end, by default for a payload of so many bytes.
+func (r *run) setDeadline(payload int64) {
+	timeout := r.cfg.Timeout
+	if timeout == 0 {
+		timeout = TimeoutBase + time.Duration(payload/TimeoutRate)*time.Second
+	}
+	r.deadline = r.started.Add(timeout)
 }
 
 func (r *run) run(ctx context.Context) error {
@@ -188,11 +195,19 @@ func (r *run) where(keep func(*host) bool) []*host {
 
 // close ends all sessions in order, so that agents can clean up.
 func (r *run) close(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CloseTime)
+	limit := CloseTime
+	if !time.Now().Before(r.deadline) {
+		limit = LateCloseTime
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
+	all := slices.Concat(r.hosts, []*host{r.sender})
 	var wg sync.WaitGroup
-	for _, h := range append(r.hosts, r.sender) {
+	for _, h := range all {
 		wg.Go(func() { h.close(ctx) })
 	}
 	wg.Wait()
+	for _, h := range all {
+		h.cfg.Remote.Close() // after all: the sender's may be a target's too
+	}
 }

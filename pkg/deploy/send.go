@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
 )
 
 // send sends the pack - every blob that some host lacks - once, to all hosts
@@ -25,21 +26,42 @@ func (r *run) send(ctx context.Context) error {
 
 	sending, stop := context.WithCancel(ctx)
 	defer stop()
-	ended := make(chan struct{}) // closed when the sender has ended
-	go func() {
-		defer close(ended)
-		r.sendPack(sending, pack, to)
-	}()
+	ended := make(chan error, 1) // has sendPack's error when the sender has ended
+	go func() { ended <- r.sendPack(sending, pack, to) }()
 	select {
 	case <-r.accepts:
-	case <-ended:
+	case err := <-ended:
+		ended <- err // for below
+	}
+	if !isClosed(r.accepts) {
+		r.blameSender(ctx, to)
+		return <-ended
 	}
 	r.each(ctx, "send", to, func(ctx context.Context, h *host) error { return r.receiveOn(ctx, h, pack) })
 	if len(r.where((*host).receives)) == 0 {
 		stop() // nobody is left to send to
 	}
-	<-ended
-	return nil
+	return <-ended
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// blameSender is for a sender that ended before it took anybody: hosts keep
+// their sessions, and lean.
+func (r *run) blameSender(ctx context.Context, hosts []*host) {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return // it is nobody's fault
+	}
+	for _, h := range hosts {
+		r.blame(h, "send", &message.Problem{Reason: message.ReasonTransfer, Text: "the sender did not begin"})
+	}
 }
 
 // packFor returns the union of what hosts lack, ascending.
@@ -71,9 +93,10 @@ func (r *run) sendTime() time.Duration {
 	return left - min(left/ProofShare, ProofReserve)
 }
 
-// sendPack makes the sender send. Its failure fails every host that waits for
-// bytes, each by its own account, so it is only told here.
-func (r *run) sendPack(ctx context.Context, pack []int, to []*host) {
+// sendPack makes the sender send. What it answers is only told here, for hosts
+// that wait for bytes fail each by its own account. An agent that is gone ends the
+// run: nobody knows what else is gone there.
+func (r *run) sendPack(ctx context.Context, pack []int, to []*host) error {
 	req := message.Send{
 		Carrier:     r.carrier,
 		SetID:       r.set.ID,
@@ -86,14 +109,19 @@ func (r *run) sendPack(ctx context.Context, pack []int, to []*host) {
 		req.Clients = append(req.Clients, h.checked.LocalIP)
 	}
 	var res message.SendResult
-	err := r.sender.session.client.Call(ctx, message.CallSend, req, &res)
+	err := r.sender.call(ctx, message.CallSend, req, &res)
 	r.report.SentBytes, r.report.SenderRepaired = res.Bytes, res.Repaired
-	if err != nil && !errors.Is(err, context.Canceled) {
+	switch {
+	case err == nil || errors.Is(ctx.Err(), context.Canceled):
+	case reasonOf(err) == "" && ctx.Err() == nil:
+		return fmt.Errorf("the sender's agent was lost while it was sending; hosts keep what they served before: %w", err)
+	default:
 		r.warn("sending: %v", err)
 	}
 	for addr, why := range res.Clients {
-		r.warn("%s: left out of the sending: %s", r.labelOf(addr), why)
+		r.warn("%s: left out of the sending: %s", r.labelOf(addr), remote.Sanitize(why))
 	}
+	return nil
 }
 
 func (r *run) labelOf(addr string) string {
@@ -120,7 +148,7 @@ func (r *run) receiveOn(ctx context.Context, h *host, pack []int) error {
 		return h.got.Problem
 	}
 	if len(h.missing) > 0 {
-		return fmt.Errorf("%d blobs did not arrive", len(h.missing))
+		return &message.Problem{Reason: message.ReasonTransfer, Text: fmt.Sprintf("%d blobs did not arrive", len(h.missing))}
 	}
 	return nil
 }
