@@ -28,6 +28,8 @@ func newRegistryCommand(std *streams) *cobra.Command {
 		newRegistryStartCommand(std),
 		newRegistryStopCommand(std),
 		newRegistryStatusCommand(std),
+		newRegistryVerifyCommand(std),
+		newRegistryGCCommand(std),
 	)
 	return cmd
 }
