@@ -1,0 +1,167 @@
+package pace
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// A Config is what a Controller needs to know. All but Frame and Interval may be
+// zero.
+type Config struct {
+	// Frame is the size of a packet on the wire, Ethernet's header counted.
+	Frame int
+	// Interval is the time between two samples of one host.
+	Interval time.Duration
+	// Initial is the first rate, DefaultInitial if zero.
+	Initial Rate
+	// Min and Max bound the rate; zero stands for DefaultMin and no bound.
+	Min, Max Rate
+}
+
+// A Host names a host of the group to its Controller.
+type Host uint32
+
+// A Controller finds the rate of a group. Its states:
+//
+//	start-up --full--> drain --empty--> cruise <--> probe
+//	                     ^----- queue or marks ------'
+//
+// The start-up doubles the rate each round, until the slowest host that keeps up
+// gets less than is sent, or its queue is marked. A round ends when a few hosts
+// have told about packets that were all sent in it.
+type Controller struct {
+	cfg    Config
+	state  state
+	rate   Rate // what packets leave at
+	limit  Rate // estimate of what the group takes
+	tracks map[Host]*track
+
+	roundFrom  uint64 // counter of the round's first packet
+	roundAt    time.Duration
+	probe      float64 // share added by the running probe
+	budget     float64 // bytes, of the next probe
+	probeGap   time.Duration
+	probeAt    time.Duration
+	scratch    []*track
+	median     Rate // of the hosts' capacities; 0 before the first sample
+	medianAt   time.Duration
+	foundAfter time.Duration // when the start-up ended; 0 before
+}
+
+// New returns a controller at the start of its search.
+func New(cfg Config) *Controller {
+	cfg.Initial = cmp.Or(cfg.Initial, DefaultInitial)
+	cfg.Min = cmp.Or(cfg.Min, DefaultMin)
+	if cfg.Max > 0 {
+		cfg.Min = min(cfg.Min, cfg.Max)
+		cfg.Initial = min(cfg.Initial, cfg.Max)
+	}
+	return &Controller{cfg: cfg, rate: max(cfg.Initial, cfg.Min), tracks: make(map[Host]*track),
+		budget: queueBudget, probeGap: minProbeGap}
+}
+
+// Rate returns the rate at which packets should leave.
+func (c *Controller) Rate() Rate { return c.rate }
+
+// Limit returns what the group was found to take, 0 during the start-up.
+func (c *Controller) Limit() Rate { return c.limit }
+
+// Add takes a host into the group.
+func (c *Controller) Add(now time.Duration, h Host) {
+	c.tracks[h] = &track{at: now}
+}
+
+// Remove leaves a host out from now on.
+func (c *Controller) Remove(h Host) { delete(c.tracks, h) }
+
+// Observe takes in what a host reported. A sample of nothing (First == End) is
+// proof that the host lives.
+func (c *Controller) Observe(now time.Duration, h Host, s Sample) {
+	t := c.tracks[h]
+	if t == nil {
+		return
+	}
+	if s.End <= s.First || s.Sending <= 0 || s.Arriving <= 0 {
+		return
+	}
+	t.observe(now, s, float64(c.cfg.Frame))
+	c.updateLag(now, t)
+}
+
+// Loss returns the share of packets that a host loses while nothing queues.
+func (c *Controller) Loss(h Host) float64 {
+	if t := c.tracks[h]; t != nil {
+		return t.loss
+	}
+	return 0
+}
+
+// Delivery returns the rate that a host was last seen to get.
+func (c *Controller) Delivery(h Host) Rate {
+	if t := c.tracks[h]; t != nil {
+		return t.capacity
+	}
+	return 0
+}
+
+// Lagging returns for how long a host has got less than half of what the median
+// host gets, or has been silent. The owner should detach it after a while; it has
+// no say in the rate meanwhile.
+func (c *Controller) Lagging(now time.Duration, h Host) time.Duration {
+	t := c.tracks[h]
+	if t == nil {
+		return 0
+	}
+	if t.lagSince > 0 {
+		return now - t.lagSince
+	}
+	return max(now-t.at-c.silence(), 0)
+}
+
+// silence is how long a host may say nothing before that is remarkable.
+func (c *Controller) silence() time.Duration { return 2*c.cfg.Interval + 50*time.Millisecond }
+
+// updateLag compares a host that has just been heard with the median.
+func (c *Controller) updateLag(now time.Duration, t *track) {
+	if c.median == 0 || now-c.medianAt >= c.cfg.Interval/4 {
+		c.updateMedian(now)
+	}
+	switch {
+	case t.capacity >= lagShare*min(c.median, max(t.sent, c.limit)):
+		t.lagSince = 0
+	case t.lagSince == 0:
+		t.lagSince = max(now, 1)
+	}
+}
+
+func (c *Controller) updateMedian(now time.Duration) {
+	heard := c.collect(func(t *track) bool { return t.samples > 0 && now-t.at <= c.silence() })
+	c.medianAt = now
+	if len(heard) > 0 {
+		c.median = heard[len(heard)/2].capacity
+	}
+}
+
+// collect returns the hosts for which keep, by capacity. It is valid until the
+// next call.
+func (c *Controller) collect(keep func(*track) bool) []*track {
+	c.scratch = c.scratch[:0]
+	for _, t := range c.tracks {
+		if keep(t) {
+			c.scratch = append(c.scratch, t)
+		}
+	}
+	slices.SortFunc(c.scratch, func(a, b *track) int {
+		return cmp.Or(cmp.Compare(a.capacity, b.capacity), cmp.Compare(a.end, b.end), cmp.Compare(a.queue, b.queue))
+	})
+	return c.scratch
+}
+
+// slowest returns the least capacity among hosts that keep up with the median of
+// sorted, which is not empty.
+func slowest(sorted []*track) *track {
+	floor := lagShare * sorted[len(sorted)/2].capacity
+	i := slices.IndexFunc(sorted, func(t *track) bool { return t.capacity >= floor })
+	return sorted[max(i, 0)]
+}

@@ -1,0 +1,53 @@
+package pace
+
+import "time"
+
+const (
+	// DefaultInitial is where the search begins: 25 ms of it are about the
+	// buffer of a switch's port, so that even a link of a tenth loses little.
+	DefaultInitial = 100 * Mbps
+	// DefaultMin is the least rate that a group is held at.
+	DefaultMin = 256 * Kbps
+
+	// startGain is the growth of a round of the start-up.
+	startGain = 2
+	// startFull is the share of what was sent that has to arrive in time, else
+	// the link is full.
+	startFull = 0.85
+	// cruiseGain leaves a queue that some burst made the room to drain.
+	cruiseGain = 0.995
+	// drainGain empties the queue that the start-up left, easeGain that of a
+	// probe.
+	drainGain = 0.6
+	easeGain  = 0.9
+
+	// queueBudget is how many bytes a probe puts into the queue at most, beside
+	// one burst: a quarter of the 256 KB that a plain switch has for a port.
+	queueBudget = 64 << 10
+	// maxBudget bounds a probe after others have found no queue.
+	maxBudget = 1 << 20
+	// startBuffer is the queue that is expected after the start-up.
+	startBuffer = 256 << 10
+	// maxProbe bounds a probe in shares of the rate.
+	maxProbe = 0.25
+	// Bounds of the time between two probes: it doubles when one fails.
+	minProbeGap = 60 * time.Millisecond
+	maxProbeGap = time.Second
+	// maxDrain bounds a time of draining, should another's packets be the queue.
+	maxDrain = 500 * time.Millisecond
+
+	// markedShare is the share of marked packets that counts.
+	markedShare = 0.002
+	// maxBrake is the most that marks take off the rate in one round.
+	maxBrake = 0.1
+
+	// roundHosts is how many hosts' samples make a round in the start-up.
+	roundHosts = 5
+	// freshShare is the share of a sample that has to be sent at the round's rate.
+	freshShare = 0.7
+	// lagShare is the share of the median rate under which a host lags.
+	lagShare = 0.5
+	// delayWindow is how long the least delay of a host is believed: clocks
+	// drift apart by some 50 us a second.
+	delayWindow = 5 * time.Second
+)

@@ -1,0 +1,211 @@
+package pace
+
+import "time"
+
+// A state is what a Controller does with the rate.
+type state uint8
+
+const (
+	starting state = iota // doubles it
+	draining              // under the limit, until the queue is gone
+	cruising              // at the limit
+	probing               // a little over it
+	settling              // at the limit again, waits for what hosts tell of the probe
+)
+
+// String returns the state's name.
+func (s state) String() string {
+	return [...]string{"start-up", "drain", "cruise", "probe", "settle"}[s]
+}
+
+// Starting reports whether the rate is still being searched for.
+func (c *Controller) Starting() bool { return c.state == starting }
+
+// State returns the name of what the controller does, for logs.
+func (c *Controller) State() string { return c.state.String() }
+
+// Tick lets time pass: the owner calls it every few milliseconds and after
+// samples. next is the counter of the next packet. It reports whether the rate
+// has changed.
+func (c *Controller) Tick(now time.Duration, next uint64) bool {
+	was := c.rate
+	switch c.state {
+	case starting:
+		c.start(now, next)
+	case draining:
+		c.drain(now, next)
+	case cruising:
+		if !c.brake(now, next) && now >= c.probeAt && c.limit < c.ceiling() {
+			c.beginProbe(now, next)
+		}
+	case probing:
+		if !c.brake(now, next) && now-c.roundAt >= c.cfg.Interval {
+			c.become(settling, now)
+		}
+	case settling:
+		if now-c.roundAt >= 2*c.cfg.Interval+c.cfg.Interval/4 {
+			c.endProbe(now, next)
+		}
+	}
+	return c.rate != was
+}
+
+// become enters a state. The rates follow from the limit.
+func (c *Controller) become(s state, now time.Duration) {
+	c.state = s
+	switch s {
+	case draining:
+		c.set(c.limit * drainGain)
+	case probing:
+		c.set(c.limit * Rate(1+c.probe))
+	case cruising, settling:
+		c.set(c.limit * cruiseGain)
+	}
+	if s == cruising {
+		c.probeAt = now + c.probeGap
+	}
+}
+
+func (c *Controller) set(r Rate) { c.rate = max(min(r, c.ceiling()), c.cfg.Min) }
+
+// ceiling returns the bound of the rate, or one that no link has.
+func (c *Controller) ceiling() Rate {
+	if c.cfg.Max > 0 {
+		return c.cfg.Max
+	}
+	return 1000 * Gbps
+}
+
+// round begins a new round with the packet next.
+func (c *Controller) round(now time.Duration, next uint64) { c.roundFrom, c.roundAt = next, now }
+
+// fresh returns the hosts whose last samples are of this round, by capacity, and
+// whether they are enough to go by.
+func (c *Controller) fresh() ([]*track, bool) {
+	all := c.collect(func(t *track) bool { return t.isFresh(c.roundFrom) })
+	return all, len(all) > 0 && len(all) >= min(roundHosts, (len(c.tracks)+1)/2)
+}
+
+// start doubles the rate, or ends the start-up.
+func (c *Controller) start(now time.Duration, next uint64) {
+	heard, ok := c.fresh()
+	if !ok {
+		return
+	}
+	sent := heard[len(heard)/2].sent
+	low := slowest(heard)
+	marked := low.marked > markedShare*10
+	switch {
+	case low.capacity < startFull*low.sent || marked:
+		c.limit = low.capacity
+		if marked {
+			c.limit = min(c.limit, low.sent*Rate(1-low.marked))
+		}
+		c.foundAfter = now
+		c.round(now, next)
+		c.become(draining, now)
+	case c.rate >= c.ceiling() && sent > 0.7*c.rate:
+		c.limit, c.foundAfter = c.ceiling(), now
+		c.become(cruising, now)
+	case sent > 0.7*c.rate:
+		c.set(startGain * sent)
+		c.round(now, next)
+	default: // the source is slower than the rate: nothing to learn
+		c.round(now, next)
+	}
+}
+
+// drain waits for the queue to go. While it lasts, what arrives is what the link
+// takes, whatever is sent.
+func (c *Controller) drain(now time.Duration, next uint64) {
+	took := now - c.roundAt
+	if took < c.cfg.Interval {
+		return
+	}
+	heard, ok := c.fresh()
+	isEmpty := ok
+	for _, t := range heard {
+		if t.samples > 1 && t.queue > c.slack(queueBudget/4) {
+			isEmpty = false
+		}
+	}
+	if isEmpty || took > maxDrain {
+		c.round(now, next)
+		c.become(cruising, now)
+	}
+}
+
+// slack returns the queue that one burst and some bytes make.
+func (c *Controller) slack(bytes float64) float64 {
+	return Burst(c.cfg.Frame, c.rate) + bytes
+}
+
+// brake lowers the limit when hosts of this round tell of queues or marks, and
+// reports whether it did.
+func (c *Controller) brake(now time.Duration, next uint64) bool {
+	heard, ok := c.fresh()
+	if !ok {
+		return false
+	}
+	limit, over, marked := c.limit, 0, 0.0
+	floor := lagShare * heard[len(heard)/2].capacity
+	for _, t := range heard {
+		if t.capacity < floor {
+			continue
+		}
+		if t.queue > c.slack(1.5*queueBudget) {
+			over++
+			limit = min(limit, t.capacity)
+		}
+		marked = max(marked, t.marked)
+	}
+	switch {
+	case marked > markedShare:
+		c.limit *= Rate(1 - min(maxBrake, max(marked/2, 0.01)))
+	case over > len(heard)/32:
+		c.limit = max(limit, c.limit/2)
+	default:
+		return false
+	}
+	c.budget, c.probeGap = queueBudget, maxProbeGap
+	c.round(now, next)
+	c.become(draining, now)
+	if limit >= easeGain*c.limit {
+		c.set(c.limit * easeGain)
+	}
+	return true
+}
+
+// beginProbe sends a little more than the limit for one interval.
+func (c *Controller) beginProbe(now time.Duration, next uint64) {
+	c.probe = min(maxProbe, c.budget/(float64(c.limit)*c.cfg.Interval.Seconds()))
+	c.round(now, next)
+	c.become(probing, now)
+}
+
+// endProbe raises the limit if nothing queued.
+func (c *Controller) endProbe(now time.Duration, next uint64) {
+	heard := c.collect(func(t *track) bool { return t.at > c.roundAt+c.cfg.Interval/2 && t.end > c.roundFrom })
+	failed := len(heard) == 0
+	bad := 0
+	for _, t := range heard {
+		if t.marked > markedShare || t.queue > c.slack(c.budget/2) ||
+			t.isFresh(c.roundFrom) && t.sent > c.limit && t.capacity < t.sent*Rate(1-c.probe/2) {
+			bad++
+		}
+	}
+	failed = failed || bad > len(heard)/32
+	if failed {
+		c.budget, c.probeGap = queueBudget, min(2*c.probeGap, maxProbeGap)
+	} else {
+		c.limit = min(c.limit*Rate(1+c.probe), c.ceiling())
+		c.budget, c.probeGap = min(2*c.budget, maxBudget), c.cfg.Interval
+	}
+	c.round(now, next)
+	c.become(cruising, now)
+	if failed {
+		c.round(now, next)
+		c.state = draining
+		c.set(c.limit * easeGain)
+	}
+}

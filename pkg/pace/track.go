@@ -1,0 +1,85 @@
+package pace
+
+import "time"
+
+// A Sample is what arrived at one host of the packets with counters First to
+// End, that not included.
+type Sample struct {
+	First, End uint64
+	Received   uint64        // distinct packets that arrived
+	Marked     uint64        // of these with a mark of congestion
+	Sending    time.Duration // between the first and the last packet's leaving
+	Arriving   time.Duration // between their arriving, by the host's clock
+	// Delay is from the last packet's leaving, by our clock, to its arriving, by
+	// the host's: only differences mean anything.
+	Delay time.Duration
+}
+
+// A track is what is known of one host.
+type track struct {
+	first, end uint64
+	sent       Rate    // at which the sample was sent
+	capacity   Rate    // that the sample shows: sent, or less where it queued
+	loss       float64 // share, unmarked by queues: the link's own
+	queue      float64 // bytes that waited before the sample's last packet
+	marked     float64 // share
+	at         time.Duration
+	samples    int
+	hasLoss    bool
+	lagSince   time.Duration // 0 while it keeps up
+	low        [2]lowDelay   // the least delays of this window and the last
+}
+
+type lowDelay struct {
+	delay time.Duration
+	since time.Duration
+	valid bool
+}
+
+// observe takes a sample in. frame is the size of a packet in bytes.
+func (t *track) observe(now time.Duration, s Sample, frame float64) {
+	n := float64(s.End - s.First)
+	t.first, t.end, t.at = s.First, s.End, now
+	t.samples++
+	t.sent = per(n*frame, s.Sending)
+	lost := min(max(1-float64(s.Received)/n, 0), 1)
+	t.marked = 0
+	if s.Received > 0 {
+		t.marked = float64(s.Marked) / float64(s.Received)
+	}
+	arrived := per(float64(s.Received)*frame, s.Arriving)
+	if !t.hasLoss && lost < 0.5 {
+		t.loss, t.hasLoss = lost, true
+	}
+	t.capacity = min(arrived/Rate(1-min(t.loss, 0.95)), 2*t.sent)
+	t.queue = (s.Delay - t.lowest(now, s.Delay)).Seconds() * float64(t.capacity)
+	if t.queue < queueBudget { // what is lost without a queue is the link's own loss
+		t.loss += (lost - t.loss) * min(1, n/4096+0.02)
+		t.capacity = min(arrived/Rate(1-min(t.loss, 0.95)), 2*t.sent)
+		if arrived/Rate(1-min(lost, 0.95)) >= t.sent*0.995 {
+			t.capacity = max(t.capacity, t.sent) // nothing waited: no limit was seen
+		}
+	}
+}
+
+// lowest returns the least delay of the last one to two windows.
+func (t *track) lowest(now, delay time.Duration) time.Duration {
+	switch l := &t.low[0]; {
+	case !l.valid:
+		*l = lowDelay{delay, now, true}
+	case now-l.since > delayWindow:
+		t.low[1], t.low[0] = t.low[0], lowDelay{delay, now, true}
+	case delay < l.delay:
+		l.delay = delay
+	}
+	if t.low[1].valid {
+		return min(t.low[0].delay, t.low[1].delay)
+	}
+	return t.low[0].delay
+}
+
+// isFresh reports whether most of the last sample was sent from counter on.
+func (t *track) isFresh(from uint64) bool {
+	return t.samples > 0 && t.end > from &&
+		float64(t.end-max(t.first, from)) >= freshShare*float64(t.end-t.first)
+}

@@ -1,0 +1,69 @@
+package transfer
+
+import "time"
+
+const (
+	// PoolBytes is the default memory for packets on either side.
+	PoolBytes = 64 << 20
+
+	// maxDepth and depthTime bound the blocks that are interleaved: a burst of
+	// loss is spread over as many as are sent in 20 ms.
+	maxDepth  = 16
+	depthTime = 20 * time.Millisecond
+
+	// detachAfter is how long a host may lag, or lose far more than the others.
+	detachAfter = 200 * time.Millisecond
+	// lossyShare is how much more than twice the median loss is too much.
+	lossyShare = 0.05
+	// deafAfter is how long a host may report without any packet of the group,
+	// while packets are sent.
+	deafAfter = time.Second
+	// maxPasses is how many times the detached are served as a group.
+	maxPasses = 2
+
+	// tickTime is the longest time between two Ticks of a sender at work.
+	tickTime = 2 * time.Millisecond
+	// idleResend is how often a packet is sent again while every host is silent,
+	// so that those that come back have something to report against.
+	idleResend = 20 * time.Millisecond
+
+	// maxActive bounds the blocks under repair at one time, so that they fit
+	// into the pools of both sides.
+	maxActive = 48
+	// tailTime, beside a report interval, is how long before the stream's end a
+	// report comes too late to be waited for.
+	tailTime = 10 * time.Millisecond
+	// repairShare is the part of the rate that one-to-one repairs over TCP take
+	// while others are served by multicast.
+	repairShare = 0.04
+	// maxFetch bounds the packets that one host may have asked for at a time.
+	maxFetch = 4096
+	// fetchBatch is how many packets a receiver asks for at a time.
+	fetchBatch = 1024
+
+	// maxMaps bounds the maps that go with one report. A thousand hosts send no
+	// more of them than 40,000 a second, 1.2 MB.
+	maxMaps = 64
+	// mapRow is the row from which on a host adds the map of a block that it
+	// still cannot solve.
+	mapRow = 48
+
+	// Bounds of the reorder allowance: how much older than now a report's
+	// counter is.
+	maxReorder   = 150 * time.Millisecond
+	snapshotTime = 2 * time.Millisecond
+	snapshots    = 128
+	// markBack is how far before a report its mark was taken, where reports are
+	// rarer than twice that.
+	markBack = 12 * time.Millisecond
+	// markTime is how long a session's reports come with marks.
+	markTime = 2 * time.Second
+)
+
+// sentTimes is how many of the last packets' times the sender keeps: 0.3 s at
+// 10 Gb/s. A power of two.
+const sentTimes = 1 << 18
+
+// frameOverhead is what is on the wire around a payload: the packet's own, UDP,
+// IPv4 and Ethernet headers.
+const frameOverhead = 24 + 16 + 8 + 20 + 14

@@ -1,0 +1,332 @@
+package transfer
+
+import (
+	"cmp"
+	"math/bits"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/rangeset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
+)
+
+// A ReceiverConfig is what a Receiver needs to know.
+type ReceiverConfig struct {
+	Geometry wire.Geometry
+	Mode     wire.Mode
+	// Size is the stream's size in File mode; in Stream mode it is told by End.
+	Size uint64
+	// Interval is the time between two reports, from the WELCOME.
+	Interval time.Duration
+	// Phase, 0 to 1, spreads the reports of many receivers over an interval: a
+	// random number.
+	Phase float64
+	// PoolSegments is how many segments may be in memory at once, from their
+	// first packet until they are told as verified: PoolBytes over a segment's
+	// size if zero.
+	PoolSegments int
+}
+
+// A Verdict is what a Receiver makes of a packet.
+type Verdict uint8
+
+// The verdicts.
+const (
+	// Unwanted: the packet was seen, its block is complete, or it is none of the
+	// stream's.
+	Unwanted Verdict = iota
+	// NoRoom: memory is full. It counts as not received.
+	NoRoom
+	// Keep: the caller keeps the bytes.
+	Keep
+	// Complete: the caller keeps the bytes, and with them the block can be
+	// solved: LackOf tells what is missing.
+	Complete
+)
+
+// blockState is what a Receiver knows of a block.
+type blockState struct {
+	seen  [4]uint64 // bit i of word i/64: the packet with index i
+	have  uint8     // packets seen, up to count
+	count uint8     // data packets; 0 before the first packet
+	isFull,
+	isVerified bool
+}
+
+// rows returns one more than the highest parity row seen.
+func (b *blockState) rows() int { return 64 - bits.LeadingZeros64(b.seen[3]) }
+
+func (b *blockState) deficit() int { return int(b.count) - int(b.have) }
+
+// pageBlocks is the number of blocks in a page: of 4 segments.
+const pageBlocks = 4 * wire.SegmentBlocks
+
+type page struct {
+	blocks   [pageBlocks]blockState
+	verified int
+}
+
+// A Receiver keeps account of which packets are held and tells what is lacking.
+// It holds no bytes. See the package's comment for the calls. Not safe for
+// concurrent use.
+type Receiver struct {
+	cfg      ReceiverConfig
+	pages    []*page // nil: nothing seen; verifiedPage: all of it
+	inMemory int     // segments
+	segments map[uint32]int
+	counters wire.Counters
+
+	counter uint64        // highest seen, plus one
+	at      time.Duration // when that arrived
+	past    [snapshots]snapshot
+	pastAt  int // of the last snapshot
+	reorder time.Duration
+
+	oldest     wire.Block
+	next       wire.Block
+	total      wire.Block
+	isEnded    bool
+	size       uint64
+	started    time.Duration
+	reportAt   time.Duration
+	reported   uint64 // packets counted when the last report was made
+	reportedAt time.Duration
+	deficits   []wire.Deficit
+	maps       []wire.Map
+	reports    []wire.Report
+
+	isAlone  bool
+	fetching rangeset.Set // asked for, not yet come
+	fetchAt  time.Duration
+	bad      map[uint32]struct{} // segments that have to come over TLS
+}
+
+// verifiedPage stands for pages all of whose blocks are verified. It is never
+// written to.
+var verifiedPage = func() *page {
+	p := &page{verified: pageBlocks}
+	for i := range p.blocks {
+		p.blocks[i] = blockState{isFull: true, isVerified: true}
+	}
+	return p
+}()
+
+// NewReceiver returns a receiver that is READY at now.
+func NewReceiver(now time.Duration, cfg ReceiverConfig) *Receiver {
+	cfg.PoolSegments = cmp.Or(cfg.PoolSegments, PoolBytes/cfg.Geometry.SegmentSize())
+	r := &Receiver{cfg: cfg, started: now, segments: make(map[uint32]int), bad: make(map[uint32]struct{})}
+	r.reportAt = now + time.Duration(cfg.Phase*float64(cfg.Interval))
+	if cfg.Mode == wire.File {
+		r.End(cfg.Size)
+	}
+	return r
+}
+
+// End tells the stream's size, from END.
+func (r *Receiver) End(size uint64) {
+	r.size, r.total, r.isEnded = size, r.cfg.Geometry.Blocks(size), true
+}
+
+// Finished reports whether all of the stream is verified.
+func (r *Receiver) Finished() bool { return r.isEnded && r.verifiedTo() >= r.total }
+
+// verifiedTo returns the first block that is not verified, from oldest on, which
+// it moves.
+func (r *Receiver) verifiedTo() wire.Block {
+	n := r.oldest
+	for !r.isEnded || n < r.total {
+		b := r.look(n)
+		if b == nil || !b.isVerified {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// look returns what is known of a block, nil if nothing.
+func (r *Receiver) look(n wire.Block) *blockState {
+	if i := int(n) / pageBlocks; i < len(r.pages) && r.pages[i] != nil {
+		return &r.pages[i].blocks[int(n)%pageBlocks]
+	}
+	return nil
+}
+
+// touch returns a block's state, new if need be.
+func (r *Receiver) touch(n wire.Block) *blockState {
+	i := int(n) / pageBlocks
+	for i >= len(r.pages) {
+		r.pages = append(r.pages, nil)
+	}
+	if r.pages[i] == nil {
+		r.pages[i] = new(page)
+	}
+	return &r.pages[i].blocks[int(n)%pageBlocks]
+}
+
+// Packet takes in the header of an authentic packet that arrived at now, and says
+// what to do with its bytes. It allocates nothing but when a block is new.
+func (r *Receiver) Packet(now time.Duration, h wire.Header) Verdict {
+	isNewest := h.Counter >= r.counter
+	if isNewest {
+		r.advance(now, h.Counter)
+	} else {
+		r.late(now, h.Counter)
+	}
+	v := r.take(h.ID(), h.Count)
+	switch {
+	case v == NoRoom:
+		r.counters.NoRoom++
+	case v != Unwanted || isNewest:
+		r.counters.Received++
+	default:
+		r.counters.Duplicates++
+	}
+	return v
+}
+
+// Marked counts a packet that came with the mark of congestion.
+func (r *Receiver) Marked() { r.counters.CEMarks++ }
+
+// Overflowed and BadTags tell the totals of what never came this far: packets that
+// the kernel dropped because the socket's buffer was full, and those that were not
+// authentic.
+func (r *Receiver) Overflowed(total uint64) { r.counters.Overflow = total }
+
+// BadTags tells the total of packets that were not authentic.
+func (r *Receiver) BadTags(total uint64) { r.counters.BadTags = total }
+
+// Counters returns what became of the packets so far.
+func (r *Receiver) Counters() wire.Counters { return r.counters }
+
+// Repair takes in a data packet that came over the control connection.
+func (r *Receiver) Repair(id wire.PacketID) Verdict {
+	r.fetching.Remove(id.Number(), id.Number()+1)
+	if !r.isEnded {
+		return Unwanted
+	}
+	count := r.cfg.Geometry.Packets(r.size, id.Block)
+	if int(id.Index) >= count {
+		return Unwanted
+	}
+	return r.take(id, uint8(count))
+}
+
+// take enters a packet into its block.
+func (r *Receiver) take(id wire.PacketID, count uint8) Verdict {
+	if r.isEnded && (id.Block >= r.total || int(count) != r.cfg.Geometry.Packets(r.size, id.Block)) {
+		return Unwanted
+	}
+	b := r.look(id.Block)
+	if b == nil || b.count == 0 && !b.isFull {
+		if !r.admit(id.Block) {
+			return NoRoom
+		}
+		b = r.touch(id.Block)
+		b.count = count
+		r.next = max(r.next, id.Block+1)
+	}
+	word, bit := id.Index/64, uint64(1)<<(id.Index%64)
+	if b.isFull || b.seen[word]&bit != 0 || b.count != count {
+		return Unwanted
+	}
+	b.seen[word] |= bit
+	if b.have++; b.have < b.count {
+		return Keep
+	}
+	b.isFull = true
+	return Complete
+}
+
+// admit reports whether a block's segment has, or gets, room in memory.
+func (r *Receiver) admit(n wire.Block) bool {
+	seg := uint32(n / wire.SegmentBlocks)
+	if _, ok := r.segments[seg]; !ok {
+		if len(r.segments) >= r.cfg.PoolSegments {
+			return false
+		}
+		r.segments[seg] = 0
+	}
+	return true
+}
+
+// LackOf returns which data packets of a complete block have to be solved for.
+func (r *Receiver) LackOf(n wire.Block) (lack wire.Bitmap) {
+	if b := r.look(n); b != nil {
+		b.lack(&lack)
+	}
+	return lack
+}
+
+// lack adds the data packets that b lacks.
+func (b *blockState) lack(m *wire.Bitmap) {
+	for i := range wire.Index(b.count) {
+		if b.seen[i/64]&(1<<(i%64)) == 0 {
+			m.Add(i)
+		}
+	}
+}
+
+// IsSegmentComplete reports whether all blocks of a segment are complete, so that
+// its digest can be checked.
+func (r *Receiver) IsSegmentComplete(seg uint32) bool {
+	first, end := r.segmentBlocks(seg)
+	for n := first; n < end; n++ {
+		if b := r.look(n); b == nil || !b.isFull {
+			return false
+		}
+	}
+	return end > first
+}
+
+// segmentBlocks returns the range of a segment's blocks.
+func (r *Receiver) segmentBlocks(seg uint32) (first, end wire.Block) {
+	first = wire.Block(seg) * wire.SegmentBlocks
+	end = first + wire.SegmentBlocks
+	if r.isEnded {
+		end = min(end, r.total)
+	}
+	return first, end
+}
+
+// SegmentVerified tells that a segment's digest holds and its bytes are where they
+// belong: its memory is free. It is also how a segment that was held before the
+// session is told, before its first packet.
+func (r *Receiver) SegmentVerified(seg uint32) {
+	delete(r.segments, seg)
+	delete(r.bad, seg)
+	first, end := r.segmentBlocks(seg)
+	for n := first; n < end; n++ {
+		b := r.touch(n)
+		if !b.isVerified {
+			*b = blockState{isFull: true, isVerified: true, count: b.count}
+			r.pages[int(n)/pageBlocks].verified++
+		}
+	}
+	if i := int(first) / pageBlocks; first < end && r.pages[i].verified == pageBlocks {
+		r.pages[i] = verifiedPage
+	}
+}
+
+// maxBad is how many bad segments make a host leave the multicast.
+const maxBad = 3
+
+// SegmentBad tells that a segment's digest did not hold: somebody who has the
+// group's key sent other bytes. Its packets are forgotten and come over TLS; after
+// three such segments, so does everything.
+func (r *Receiver) SegmentBad(seg uint32) {
+	delete(r.segments, seg)
+	r.bad[seg] = struct{}{}
+	r.counters.BadSegments++
+	first, end := r.segmentBlocks(seg)
+	for n := first; n < end; n++ {
+		*r.touch(n) = blockState{}
+	}
+	r.oldest = min(r.oldest, first)
+	if r.counters.BadSegments >= maxBad {
+		r.isAlone = true
+	}
+}
+
+// WantsMulticast reports whether packets of the group are of use: not after too
+// many bad segments. The caller need not open what it gets then.
+func (r *Receiver) WantsMulticast() bool { return r.counters.BadSegments < maxBad }

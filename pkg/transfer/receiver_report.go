@@ -1,0 +1,140 @@
+package transfer
+
+import (
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
+)
+
+// A snapshot is what a report would have said of the rate at some moment. With
+// reordering, reports speak of the past: what is late by then is lost.
+type snapshot struct {
+	at       time.Duration
+	counter  uint64
+	received uint64
+	marked   uint64
+}
+
+// advance takes in the highest counter so far.
+func (r *Receiver) advance(now time.Duration, counter uint64) {
+	if last := &r.past[r.pastAt]; now-last.at >= snapshotTime && r.counter > 0 {
+		r.pastAt = (r.pastAt + 1) % snapshots
+		r.past[r.pastAt] = snapshot{r.at, r.counter, r.counters.Received, r.counters.CEMarks}
+	}
+	r.counter, r.at = counter+1, now
+}
+
+// late learns from a packet that comes after a newer one how long to wait for
+// such.
+func (r *Receiver) late(now time.Duration, counter uint64) {
+	for back := range snapshots {
+		p := &r.past[(r.pastAt-back+snapshots)%snapshots]
+		if p.counter == 0 {
+			return
+		}
+		if p.counter <= counter {
+			return
+		}
+		if wait := now - p.at + snapshotTime; wait > r.reorder && wait <= maxReorder {
+			r.reorder = wait
+		}
+	}
+}
+
+// snapshotBefore returns the last snapshot from before a moment, or now's.
+func (r *Receiver) snapshotBefore(moment time.Duration) snapshot {
+	if r.at <= moment {
+		return snapshot{r.at, r.counter, r.counters.Received, r.counters.CEMarks}
+	}
+	for back := range snapshots {
+		if p := r.past[(r.pastAt-back+snapshots)%snapshots]; p.at <= moment || p.counter == 0 {
+			return p
+		}
+	}
+	return snapshot{}
+}
+
+// NextReport returns when the next report is due, at the earliest.
+func (r *Receiver) NextReport() time.Duration { return r.reportAt }
+
+// Report returns the reports and maps to be sent at now, in this order: none
+// before NextReport, or when there is nothing new to tell. They are valid until
+// the next call.
+func (r *Receiver) Report(now time.Duration) ([]wire.Report, []wire.Map) {
+	if now < r.reportAt {
+		return nil, nil
+	}
+	r.reportAt = max(r.reportAt+r.cfg.Interval, now+r.cfg.Interval/2)
+	seen := r.counters.Received + r.counters.Duplicates + r.counters.NoRoom
+	r.findDeficits()
+	if seen == r.reported && len(r.deficits) == 0 && now-r.reportedAt < wire.BeatInterval {
+		return nil, nil
+	}
+	r.reported, r.reportedAt = seen, now
+	r.reorder -= r.reorder / 128
+	r.reports = r.reports[:0]
+	s := r.snapshotBefore(now - r.reorder)
+	if r.cfg.Interval > 2*markBack && now-r.started < markTime {
+		if m := r.snapshotBefore(now - r.reorder - markBack); m.counter > 0 && m.counter < s.counter {
+			r.reports = append(r.reports, r.report(m, nil, r.oldest))
+		}
+	}
+	next := r.next
+	if n := len(r.deficits); n == wire.MaxDeficits {
+		next = r.deficits[n-1].Block + 1
+	}
+	r.reports = append(r.reports, r.report(s, r.deficits, max(next, r.oldest)))
+	return r.reports, r.maps
+}
+
+func (r *Receiver) report(s snapshot, deficits []wire.Deficit, next wire.Block) wire.Report {
+	c := r.counters
+	c.Received, c.CEMarks = s.received, s.marked
+	at := time.Duration(0)
+	if s.counter > 0 {
+		at = (s.at - r.started).Truncate(time.Microsecond)
+	}
+	return wire.Report{At: max(at, 0), Counter: s.counter, Counters: c, Oldest: r.oldest, Next: next, Deficits: deficits}
+}
+
+// findDeficits lists the incomplete blocks, and maps of those for which the rows
+// that are left may not do.
+func (r *Receiver) findDeficits() {
+	r.deficits, r.maps = r.deficits[:0], r.maps[:0]
+	isLeading := true
+	for n := r.oldest; n < r.next && len(r.deficits) < wire.MaxDeficits; n++ {
+		b := r.look(n)
+		switch {
+		case b != nil && b.isFull:
+			if isLeading {
+				r.oldest = n + 1
+			}
+			continue
+		case b == nil || b.count == 0:
+			r.deficits = append(r.deficits, wire.Deficit{Block: n, Packets: uint8(r.packetsOf(n))})
+		default:
+			d := b.deficit()
+			r.deficits = append(r.deficits, wire.Deficit{Block: n, Packets: uint8(d)})
+			if rows := b.rows(); (d+rows > wire.ParityRows || rows > mapRow) && len(r.maps) < r.mapLimit() {
+				m := wire.Map{Block: n}
+				b.lack(&m.Missing)
+				r.maps = append(r.maps, m)
+			}
+		}
+		isLeading = false
+	}
+}
+
+// mapLimit returns how many maps may go with a report, so that many hosts do not
+// drown the sender.
+func (r *Receiver) mapLimit() int {
+	return max(4, int(maxMaps*wire.MinReportInterval*10/max(r.cfg.Interval, 1))/10)
+}
+
+// packetsOf returns the data packets of a block, as far as is known.
+func (r *Receiver) packetsOf(n wire.Block) int {
+	if r.isEnded {
+		return r.cfg.Geometry.Packets(r.size, n)
+	}
+	return wire.BlockPackets
+}

@@ -1,0 +1,280 @@
+package transfer
+
+import (
+	"slices"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+	"github.com/daisy-mcast/daisy-mcast/pkg/rangeset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
+)
+
+// A hostState is where a host stands:
+//
+//	attached <--> waiting --> alone --> completed
+//	    '------------+----------+-----> failed, gone
+type hostState uint8
+
+const (
+	attached  hostState = iota // blocks are kept and repaired for it
+	waiting                    // gets what reaches it; attached in a later pass
+	alone                      // gets REPAIRs only
+	completed                  // has all
+	out                        // failed, or gone
+)
+
+// A host is what the sender knows of one receiver.
+type host struct {
+	id    HostID
+	state hostState
+	since time.Duration // in this state
+	heard time.Duration
+	held  rangeset.Set
+
+	hasMark  bool
+	mark     mark // from the last report
+	received uint64
+	oldest   wire.Block // it holds all before
+	deficits []wire.Deficit
+	detached int // times
+	reason   wire.Reason
+
+	lossySince  time.Duration // 0 while it loses no more than the others
+	unmapped    wire.Block    // a block whose map is missing, for unmappedFor reports
+	unmappedFor int
+
+	fetch []rangeset.Range // packets it asked for, in order
+	owed  uint64           // in fetch
+}
+
+// A mark is a point in what a host received.
+type mark struct {
+	counter, received, marked uint64
+	at                        time.Duration // the host's clock
+}
+
+// Join takes a host into the session, once it is READY. In Stream mode it comes
+// too late when the first blocks have left the window: it fails.
+func (s *Sender) Join(now time.Duration, id HostID) {
+	h := &host{id: id, since: now, heard: now}
+	s.hosts[id] = h
+	s.order = append(s.order, h)
+	switch {
+	case s.pass == 0 || s.pass == 1 && s.oldest == 0 && int(s.nextSend) < s.cfg.PoolBlocks/4:
+		s.ctl.Add(now, pace.Host(id))
+	case s.cfg.Mode == wire.Stream:
+		s.fail(h, wire.Gone)
+	default:
+		h.state = waiting
+	}
+}
+
+// Leave takes out a host whose connection has ended.
+func (s *Sender) Leave(now time.Duration, id HostID) {
+	h := s.hosts[id]
+	if h == nil {
+		return
+	}
+	s.leaveGroup(h)
+	h.state = out
+	delete(s.hosts, id)
+	s.order = slices.DeleteFunc(s.order, func(o *host) bool { return o == h })
+	s.check(now)
+}
+
+// Done tells that a host holds the whole stream, verified.
+func (s *Sender) Done(now time.Duration, id HostID) {
+	h := s.hosts[id]
+	if h == nil || h.state >= completed {
+		return
+	}
+	s.leaveGroup(h)
+	h.state = completed
+	h.fetch, h.owed = nil, 0
+	s.tell(Event{Kind: Completed, Host: id})
+	s.check(now)
+}
+
+func (s *Sender) leaveGroup(h *host) { s.ctl.Remove(pace.Host(h.id)) }
+
+func (s *Sender) fail(h *host, r wire.Reason) {
+	s.leaveGroup(h)
+	h.state, h.reason = out, r
+	s.tell(Event{Kind: Failed, Host: h.id, Reason: r})
+}
+
+// attachedHosts returns how many hosts the sender waits for.
+func (s *Sender) attachedHosts() int { return s.count(attached) }
+
+func (s *Sender) count(st hostState) (n int) {
+	for _, h := range s.order {
+		if h.state == st {
+			n++
+		}
+	}
+	return n
+}
+
+// Report takes in what a host tells. A report that cannot be true is ignored.
+func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
+	h := s.hosts[id]
+	if h == nil || h.state >= completed || r.Counter > s.counter || r.Counter < h.mark.counter {
+		return
+	}
+	h.heard = now
+	m := mark{counter: r.Counter, received: r.Counters.Received, marked: r.Counters.CEMarks, at: r.At}
+	if h.state == attached && h.hasMark {
+		s.observe(now, h, m)
+	}
+	if m.counter > h.mark.counter || !h.hasMark {
+		s.lastProgress = now
+	}
+	h.hasMark = r.Counter > 0
+	h.mark = m
+	h.oldest = max(h.oldest, r.Oldest)
+	h.deficits = append(h.deficits[:0], r.Deficits...)
+	if h.state == attached {
+		s.serve(now, h, r)
+	}
+}
+
+// observe tells the controller what arrived since the last mark.
+func (s *Sender) observe(now time.Duration, h *host, m mark) {
+	first, end := h.mark.counter, m.counter
+	if end <= first || s.counter-first >= sentTimes || m.received < h.mark.received || m.at <= h.mark.at {
+		return
+	}
+	sent, last := s.sentAt[(first-1)%sentTimes], s.sentAt[(end-1)%sentTimes]
+	s.ctl.Observe(now, pace.Host(h.id), pace.Sample{
+		First: first, End: end,
+		Received: min(m.received-h.mark.received, end-first),
+		Marked:   m.marked - min(m.marked, h.mark.marked),
+		Sending:  last - sent, Arriving: m.at - h.mark.at, Delay: m.at - last,
+	})
+}
+
+// serve schedules what an attached host lacks.
+func (s *Sender) serve(now time.Duration, h *host, r *wire.Report) {
+	counter := r.Counter
+	if now-s.lastAt > 2*s.interval+50*time.Millisecond {
+		counter = s.counter // what it has not seen by now is lost
+	}
+	for _, d := range r.Deficits {
+		s.want(h, d.Block, int(d.Packets), counter)
+	}
+	if len(r.Deficits) < wire.MaxDeficits {
+		for n := max(r.Next, s.oldest); n < s.nextSend; n++ {
+			if b := s.blocks[n]; b == nil || !b.isSent || b.last > counter {
+				if s.pass == 1 {
+					break
+				}
+			}
+			s.want(h, n, s.packetsOf(n), counter)
+			if s.active >= maxActive {
+				break
+			}
+		}
+	}
+	s.check(now)
+}
+
+// packetsOf returns the data packets of a block.
+func (s *Sender) packetsOf(n wire.Block) int {
+	if s.isEnded {
+		return s.cfg.Geometry.Packets(s.size, n)
+	}
+	return wire.BlockPackets
+}
+
+// checkHosts detaches those that hold up the others.
+func (s *Sender) checkHosts(now time.Duration) {
+	median := s.medianLoss()
+	var late []*host
+	n := 0
+	for _, h := range s.order {
+		if h.state == attached {
+			n++
+			if s.holdsUp(now, h, median) {
+				late = append(late, h)
+			}
+		}
+	}
+	if s.cfg.Slow == Wait || 2*len(late) > n {
+		return // where most are slow, none is
+	}
+	for _, h := range late {
+		s.detach(now, h)
+	}
+}
+
+// holdsUp reports whether the others would wait for h, and notes why.
+func (s *Sender) holdsUp(now time.Duration, h *host, median float64) bool {
+	if h.mark.counter == 0 && s.lastAt-h.since > deafAfter {
+		h.reason = wire.NoMulticast
+		return true
+	}
+	if s.ctl.Loss(pace.Host(h.id)) <= 2*median+lossyShare {
+		h.lossySince = 0
+	} else if h.lossySince == 0 {
+		h.lossySince = max(now, 1)
+	}
+	switch {
+	case s.ctl.Lagging(now, pace.Host(h.id)) >= detachAfter:
+		h.reason = wire.Slow
+		if now-h.heard > detachAfter {
+			h.reason = wire.Silent
+		}
+		return true
+	case h.lossySince > 0 && now-h.lossySince >= detachAfter:
+		h.reason = wire.Lossy
+		return true
+	}
+	return false
+}
+
+func (s *Sender) detach(now time.Duration, h *host) {
+	h.detached++
+	h.since, h.lossySince = now, 0
+	s.leaveGroup(h)
+	switch {
+	case s.cfg.Slow == Drop:
+		s.fail(h, h.reason)
+	case s.cfg.Mode == wire.Stream:
+		h.reason = wire.Gone
+		s.fail(h, h.reason)
+	case h.reason == wire.NoMulticast || h.detached >= maxPasses:
+		s.serveAlone(now, h, h.reason)
+	default:
+		h.state = waiting
+		s.tell(Event{Kind: Detached, Host: h.id, Reason: h.reason})
+	}
+	s.check(now)
+}
+
+// lossRates returns the mean and the greatest loss of the attached hosts.
+func (s *Sender) lossRates() (mean, worst float64) {
+	n := 0
+	for _, h := range s.order {
+		if h.state == attached {
+			p := s.ctl.Loss(pace.Host(h.id))
+			mean += p
+			worst = max(worst, p)
+			n++
+		}
+	}
+	return mean / float64(max(n, 1)), worst
+}
+
+func (s *Sender) medianLoss() float64 {
+	s.losses = s.losses[:0]
+	for _, h := range s.order {
+		if h.state == attached {
+			s.losses = append(s.losses, s.ctl.Loss(pace.Host(h.id)))
+		}
+	}
+	if len(s.losses) == 0 {
+		return 0
+	}
+	slices.Sort(s.losses)
+	return s.losses[(len(s.losses)-1)/2]
+}

@@ -1,0 +1,154 @@
+package transfer
+
+import (
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+	"github.com/daisy-mcast/daisy-mcast/pkg/rangeset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
+)
+
+// check moves what depends on all hosts on: the oldest block that some host
+// lacks, the passes, the end.
+func (s *Sender) check(now time.Duration) {
+	if s.pass == 0 || s.finished {
+		return
+	}
+	oldest, n := s.nextSend, 0
+	for _, h := range s.order {
+		if h.state == attached && !s.isWhole(h) {
+			n++
+			oldest = min(oldest, h.oldest)
+		}
+	}
+	s.retire(oldest)
+	switch {
+	case n > 0:
+	case s.pass <= maxPasses && s.count(waiting) > 0:
+		s.nextPass(now)
+	default:
+		for _, h := range s.order {
+			if h.state == waiting {
+				s.serveAlone(now, h, h.reason)
+			}
+		}
+		s.finished = s.count(alone) == 0 && s.attachedHosts() == 0
+	}
+}
+
+// isWhole reports whether an attached host has told that it holds all packets; its
+// DONE follows when they are verified and written.
+func (s *Sender) isWhole(h *host) bool { return s.isEnded && h.oldest >= s.total }
+
+// nextPass serves those that were detached or came late as a group of their own,
+// at a rate of their own.
+func (s *Sender) nextPass(now time.Duration) {
+	s.pass++
+	for n := range s.blocks {
+		delete(s.blocks, n)
+	}
+	for _, b := range s.loaded {
+		if b.inMemory {
+			s.evict(b)
+		}
+	}
+	s.loaded, s.wanted, s.planned, s.repairs, s.group = s.loaded[:0], s.wanted[:0], s.planned[:0], s.repairs[:0], s.group[:0]
+	s.oldest, s.active = 0, 0
+	if s.isEnded {
+		s.nextSend, s.nextRead = s.total, s.total
+	}
+	for _, h := range s.order {
+		if h.state == waiting {
+			h.state, h.since = attached, now
+			s.tell(Event{Kind: Attached, Host: h.id})
+		}
+	}
+	s.newController(now)
+}
+
+// serveAlone leaves a host to one-to-one repairs.
+func (s *Sender) serveAlone(now time.Duration, h *host, r wire.Reason) {
+	s.leaveGroup(h)
+	if s.cfg.Mode == wire.Stream {
+		s.fail(h, r)
+		return
+	}
+	h.state, h.since, h.reason = alone, now, r
+	s.tell(Event{Kind: Alone, Host: h.id, Reason: r})
+}
+
+// Fetch takes in which packets a host wants one to one. What is too much is
+// forgotten: the host asks again.
+func (s *Sender) Fetch(now time.Duration, id HostID, packets rangeset.Set) {
+	h := s.hosts[id]
+	if h == nil || h.state >= completed {
+		return
+	}
+	h.heard = now
+	for r := range packets.All() {
+		if r.Len() > maxFetch-h.owed {
+			r.End = r.First + maxFetch - h.owed
+		}
+		if s.isEnded {
+			r.End = min(r.End, uint64(s.total)*wire.BlockPackets)
+		}
+		if r.End > r.First {
+			h.fetch = append(h.fetch, r)
+			h.owed += r.Len()
+		}
+	}
+}
+
+// NextRepair names a packet to be sent to one host as a REPAIR now, if ok. The
+// bytes are the caller's to read: the block need not be in memory. Otherwise wait
+// is when to ask again. While others are served, repairs take a small share of
+// the rate; when no one else is, as much as the connection does.
+func (s *Sender) NextRepair(now time.Duration) (to HostID, id wire.PacketID, ok bool, wait time.Duration) {
+	if s.pass == 0 || len(s.order) == 0 {
+		return 0, wire.PacketID{}, false, tickTime
+	}
+	for range s.order {
+		s.unicastTurn = (s.unicastTurn + 1) % len(s.order)
+		if h := s.order[s.unicastTurn]; h.owed > 0 && h.state < completed {
+			if wait := s.takeUnicast(now); wait > 0 {
+				return 0, wire.PacketID{}, false, wait
+			}
+			return h.id, h.nextFetch(), true, 0
+		}
+	}
+	return 0, wire.PacketID{}, false, tickTime
+}
+
+func (s *Sender) takeUnicast(now time.Duration) time.Duration {
+	if s.attachedHosts() == 0 {
+		return 0
+	}
+	rate := max(s.ctl.Rate()*repairShare, pace.DefaultMin)
+	if !s.hasUnicast {
+		s.unicast, s.hasUnicast = pace.NewBucket(s.frame(), rate), true
+	}
+	s.unicast.SetRate(now, rate)
+	return s.unicast.Take(now)
+}
+
+func (h *host) nextFetch() wire.PacketID {
+	r := &h.fetch[0]
+	id := wire.PacketAt(r.First)
+	r.First++
+	h.owed--
+	if r.First == r.End {
+		h.fetch = h.fetch[1:]
+	}
+	return id
+}
+
+// hasPacket reports whether a packet can leave now, the rate aside.
+func (s *Sender) hasPacket(now time.Duration) bool {
+	if s.attachedHosts() == 0 {
+		return false
+	}
+	if now-s.lastProgress > 2*s.interval+10*detachAfter && now-s.lastAt < idleResend {
+		return false // nobody hears anything: one packet at a time, to see when that ends
+	}
+	return s.settleRepairs() || len(s.group) > 0 || s.beginGroup()
+}
