@@ -10,6 +10,8 @@ needs='
 sshd:openssh-server
 ssh:openssh-client
 ssh-keygen:openssh-client
+openssl:openssl
+perl:perl-base
 dockerd:docker.io
 docker:docker.io
 podman:podman

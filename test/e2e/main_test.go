@@ -25,8 +25,14 @@ var workshop workplace
 type workplace struct {
 	dir     string // set before any test runs
 	mu      sync.Mutex
-	built   map[string]string // package to path; guarded by mu
-	bundles map[string]string // name to path; guarded by mu
+	built   map[string]product // by package; guarded by mu
+	bundles map[string]string  // name to path; guarded by mu
+}
+
+// A product is a program that was built, or why it could not be.
+type product struct {
+	path string
+	err  error
 }
 
 // programEnv names a program to test instead of one built from this tree: that
@@ -54,17 +60,22 @@ func (w *workplace) hello() ([]byte, error) {
 func (w *workplace) build(pkg string) (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if path := w.built[pkg]; path != "" {
-		return path, nil
+	p, ok := w.built[pkg]
+	if !ok {
+		p = w.buildOnce(pkg)
+		w.built[pkg] = p
 	}
+	return p.path, p.err
+}
+
+func (w *workplace) buildOnce(pkg string) product {
 	out := filepath.Join(w.dir, filepath.Base(pkg))
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building %s: %w\n%s", pkg, err, text)
+		return product{err: fmt.Errorf("building %s: %w\n%s", pkg, err, text)}
 	}
-	w.built[pkg] = out
-	return out, nil
+	return product{path: out}
 }
 
 func TestMain(m *testing.M) {
@@ -74,7 +85,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	workshop = workplace{dir: dir, built: map[string]string{}, bundles: map[string]string{}}
+	workshop = workplace{dir: dir, built: map[string]product{}, bundles: map[string]string{}}
 	code := lab.Main(m)
 	os.RemoveAll(dir)
 	os.Exit(code)
