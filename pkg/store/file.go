@@ -106,6 +106,9 @@ func (s *Store) sync() error {
 	if err := unix.Syncfs(int(f.Fd())); err != nil {
 		return fmt.Errorf("syncing %s: %w", s.dir, err)
 	}
+	if s.testOnly.sync != nil {
+		s.testOnly.sync()
+	}
 	return nil
 }
 

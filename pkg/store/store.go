@@ -43,6 +43,7 @@ type hooks struct {
 	read  func(path string) error // of a link
 	write func(*os.File, []byte) (int, error)
 	fsync func(*os.File) error
+	sync  func() // beside syncfs
 }
 
 // Create makes the directories of a store where they are absent, and opens it
