@@ -1,0 +1,52 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+	"testing"
+)
+
+// FAULTS 26: the quota is exceeded, with a byte or only when the disk is asked for
+// good. The error is the system's, nothing of the blob is left, others stay.
+func TestFault26QuotaExceeded(t *testing.T) {
+	for name, fault := range map[string]hooks{
+		"write": {write: func(f *os.File, p []byte) (int, error) {
+			n, err := f.Write(p[:1])
+			return n, errors.Join(err, syscall.EDQUOT)
+		}},
+		"fsync": {fsync: func(*os.File) error { return syscall.EDQUOT }},
+	} {
+		s := newTestStore(t)
+		set := activate(t, s, "one")
+		data := []byte("one byte too many")
+		b := Blob{DigestOf(data), int64(len(data))}
+		s.testOnly = fault
+		w, err := s.NewBlob(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.Write(data)
+		if err == nil {
+			err = w.Commit()
+		} else if aborted := w.Abort(); aborted != nil {
+			t.Errorf("%s: %v", name, aborted)
+		}
+		if !errors.Is(err, syscall.EDQUOT) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		other, _ := fakeSet(t, "two")
+		if err := s.PutSet(other); !errors.Is(err, syscall.EDQUOT) {
+			t.Errorf("%s: set: %v", name, err)
+		}
+		if _, err := s.Stat(b.Digest); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: the blob is there: %v", name, err)
+		}
+		if left := staged(t, s); len(left) > 0 {
+			t.Errorf("%s: left over: %v", name, left)
+		}
+		s.testOnly = hooks{}
+		checkServable(t, s, set)
+	}
+}
