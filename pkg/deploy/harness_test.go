@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,8 @@ type fakeAgent struct {
 	// which the session ends, once.
 	errs        map[string]error
 	dies        string
+	hangs       string // a call that never ends, though the agent beats
+	mute        bool   // as the sender it takes no receivers
 	dialErr     error
 	dialErrOnce bool // only the first dial gives it
 	redialErr   error
@@ -58,6 +61,8 @@ func (f *fakeAgent) answer(s *fakeSession, name string, result func() any) contr
 		}
 		if dies {
 			s.Kill()
+		}
+		if dies || f.hangs == name {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
@@ -81,7 +86,8 @@ func (f *fakeAgent) did(name string) (n int) {
 }
 
 type fakeSession struct {
-	once sync.Once
+	inOrder atomic.Bool // it was asked to end, not killed
+	once    sync.Once
 	in   *io.PipeWriter // the run's end of the agent's input
 	out  *io.PipeReader // and of its output
 	done chan struct{}  // closed when the agent has ended
@@ -93,9 +99,16 @@ func (s *fakeSession) Kill() {
 		s.out.CloseWithError(io.EOF)
 	})
 }
-func (s *fakeSession) Done() <-chan struct{}          { return s.done }
-func (s *fakeSession) Wait() error                    { return nil }
-func (s *fakeSession) Shutdown(context.Context) error { s.Kill(); <-s.done; return nil }
+
+func (s *fakeSession) Done() <-chan struct{} { return s.done }
+func (s *fakeSession) Wait() error           { return nil }
+
+func (s *fakeSession) Shutdown(context.Context) error {
+	s.inOrder.Store(true)
+	s.Kill()
+	<-s.done
+	return nil
+}
 
 // A bench is a run over fake agents.
 type bench struct {
@@ -104,6 +117,9 @@ type bench struct {
 	sender *fakeAgent
 	agents []*fakeAgent
 	cfg    Config
+
+	mu       sync.Mutex
+	sessions []*fakeSession
 }
 
 func newBench(t *testing.T, hosts int) *bench {
@@ -177,10 +193,16 @@ func (b *bench) dial(r *run) func(context.Context, *host) (agentSession, io.Read
 		inR, inW := io.Pipe()
 		outR, outW := io.Pipe()
 		s := &fakeSession{in: inW, out: outR, done: make(chan struct{})}
+		b.mu.Lock()
+		b.sessions = append(b.sessions, s)
+		b.mu.Unlock()
 		handlers := b.handlers(f, s)
 		server := control.NewServer(outW, handlers)
 		send := handlers[message.CallSend]
 		handlers[message.CallSend] = func(ctx context.Context, body json.RawMessage, data io.Reader) (any, error) {
+			if f.mute {
+				return send(ctx, body, data)
+			}
 			if err := server.Emit(message.EventOpen, message.Empty{}); err != nil {
 				return nil, err
 			}
@@ -203,6 +225,7 @@ func (b *bench) handlers(f *fakeAgent, s *fakeSession) map[string]control.Handle
 		message.CallSetup:    func() any { return f.facts },
 		message.CallImport:   func() any { return message.ImportResult{Set: b.set} },
 		message.CallCentral:  func() any { return registry.Upstream{URL: "https://10.0.0.1:4000", CA: []byte("ca")} },
+		message.CallReach:    empty,
 		message.CallListen:   empty,
 		message.CallList:     func() any { return message.Have{Missing: f.missing} },
 		message.CallCheck:    func() any { return f.check },
