@@ -89,7 +89,8 @@ func answerError(ctx context.Context, err, dialing error) error {
 	case client.IsErrConnectionFailed(err) && dialing != nil:
 		return dialing
 	case client.IsErrConnectionFailed(err):
-		return fmt.Errorf("%w: %w", ErrNoEngine, err)
+		// Somebody took the connection and ended: dialing saw nothing wrong.
+		return fmt.Errorf("%w: %w: %w", ErrNoEngine, ErrDown, err)
 	default:
 		return refused(err.Error())
 	}

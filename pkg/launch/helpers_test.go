@@ -2,7 +2,7 @@ package launch
 
 import (
 	"context"
-	"net"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -26,10 +26,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	dir := t.TempDir()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := filepath.Join(os.Getenv(programsEnv), "1")
 	b := &bench{T: t, spec: Spec{
 		Name: "test", Mode: Auto, Program: program,
 		StoreDir: filepath.Join(dir, "store"), BaseDir: filepath.Join(dir, "base"),
@@ -76,19 +73,29 @@ func (b *bench) withEngine(kind engine.Kind) *enginetest.Fake {
 func (b *bench) withSystemd() {
 	b.Helper()
 	b.spec.Systemd.RunDir = filepath.Dir(b.spec.Systemd.UnitDir)
-	if err := os.Symlink(b.spec.Program, b.spec.Systemd.Systemctl); err != nil {
+	self, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.Symlink(self, b.spec.Systemd.Systemctl); err != nil {
 		b.Fatal(err)
 	}
 }
 
+// freePort is one below those that outgoing connections of this machine get. It
+// is not tried: a process that is being forked would hold it for a moment.
 func freePort(t *testing.T) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := listening()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return netip.MustParseAddrPort(l.Addr().String())
+	for {
+		port := uint16(10_000 + rand.IntN(20_000))
+		if !slices.ContainsFunc(taken, func(s tcpSocket) bool { return s.local.Port() == port }) {
+			return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)
+		}
+	}
 }
 
 // generation makes the spec one that has to replace what runs.
@@ -160,15 +167,4 @@ func (b *bench) wantEmpty() {
 }
 
 // otherProgram is the program in another version.
-func (b *bench) otherProgram() string {
-	b.Helper()
-	raw, err := os.ReadFile(b.spec.Program)
-	if err != nil {
-		b.Fatal(err)
-	}
-	path := filepath.Join(b.TempDir(), "program")
-	if err := os.WriteFile(path, append(raw, "another version"...), 0o755); err != nil {
-		b.Fatal(err)
-	}
-	return path
-}
+func (b *bench) otherProgram() string { return filepath.Join(os.Getenv(programsEnv), "2") }

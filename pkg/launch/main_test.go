@@ -26,8 +26,37 @@ func TestMain(m *testing.M) {
 	case len(os.Args) > 2 && slices.Equal(os.Args[1:3], []string{"registry", "serve"}):
 		os.Exit(fakeRegistry(os.Args[3:]))
 	}
-	os.Exit(m.Run())
+	os.Exit(runTests(m))
 }
+
+// runTests makes two versions of a program that becomes this test binary. Both
+// are there before any test starts a process: a file that is open for writing in
+// one that was forked meanwhile cannot be run.
+func runTests(m *testing.M) int {
+	self, err := os.Executable()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	dir, err := os.MkdirTemp("", "launch")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	for _, version := range []string{"1", "2"} {
+		script := fmt.Sprintf("#!/bin/sh\n# version %s\nexec '%s' \"$@\"\n", version, self)
+		if err := os.WriteFile(filepath.Join(dir, version), []byte(script), 0o755); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	os.Setenv(programsEnv, dir)
+	return m.Run()
+}
+
+// programsEnv names the directory of the program's versions.
+const programsEnv = "LAUNCH_TEST_PROGRAMS"
 
 // addrFlags is a flag that may be repeated.
 type addrFlags []string

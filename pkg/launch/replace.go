@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"slices"
 	"time"
@@ -139,8 +140,11 @@ func (h *house) replace(ctx context.Context, k keeper) (Status, error) {
 		return Status{}, h.undo(ctx, next, before, err)
 	}
 	if _, err := h.spec.ready(ctx, next, h.spec.ReadyTimeout); err != nil {
-		// Somebody may have taken the address in between.
-		return Status{}, h.undo(ctx, next, before, errors.Join(err, h.checkPorts(ctx, next)))
+		if ctx.Err() == nil { // without time nobody could say whose the address is
+			// Somebody may have taken the address in between.
+			err = errors.Join(err, h.checkPorts(ctx, next))
+		}
+		return Status{}, h.undo(ctx, next, before, err)
 	}
 	status, err := h.finish(ctx, k, next, h.found)
 	status.Replaced = slices.Contains(before, true)
@@ -187,7 +191,36 @@ func (h *house) undo(ctx context.Context, next instance, before []bool, cause er
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("starting the old registry again: %w", err))
+			continue
+		}
+		if err := awaitListening(ctx, r.instance); err != nil {
+			errs = append(errs, fmt.Errorf("waiting for the old registry: %w", err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// awaitListening waits until an instance that comes back takes connections, so
+// that whoever looks after a failed start finds it serving. Which addresses it was
+// once told to listen on is not known here: any will do.
+func awaitListening(ctx context.Context, inst instance) error {
+	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		seen, err := inst.look(ctx)
+		if err == nil && seen.fault != "" {
+			return errors.New(seen.fault)
+		}
+		if err == nil && seen.running {
+			own, err := listenersOf(seen.pid)
+			if len(own) > 0 || errors.Is(err, fs.ErrPermission) {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: it takes no connections", ErrNotReady)
+		case <-time.After(pause):
+		}
+	}
 }

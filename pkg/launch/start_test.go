@@ -17,6 +17,7 @@ import (
 
 // modes runs a test once for every way to keep a registry.
 func modes(t *testing.T, test func(*bench)) {
+	t.Helper()
 	for name, prepare := range map[string]func(*bench){
 		"process": func(*bench) {},
 		"service": func(b *bench) { b.withSystemd() },
@@ -33,6 +34,7 @@ func modes(t *testing.T, test func(*bench)) {
 }
 
 func TestStartIsIdempotent(t *testing.T) {
+	t.Parallel()
 	modes(t, func(b *bench) {
 		first := b.start()
 		if first.Kept || first.Replaced || !slices.Equal(first.Listening, b.spec.Listen) {
@@ -49,6 +51,7 @@ func TestStartIsIdempotent(t *testing.T) {
 }
 
 func TestStartReplacesOtherArguments(t *testing.T) {
+	t.Parallel()
 	modes(t, func(b *bench) {
 		first := b.start()
 		b.generation("2")
@@ -61,6 +64,7 @@ func TestStartReplacesOtherArguments(t *testing.T) {
 }
 
 func TestStartReplacesAnotherVersion(t *testing.T) {
+	t.Parallel()
 	modes(t, func(b *bench) {
 		first := b.start()
 		b.spec.Program = b.otherProgram()
@@ -74,6 +78,7 @@ func TestStartReplacesAnotherVersion(t *testing.T) {
 // TestStartSeesAnotherStore: a container would go on to serve a directory that
 // was removed.
 func TestStartSeesAnotherStore(t *testing.T) {
+	t.Parallel()
 	modes(t, func(b *bench) {
 		first := b.start()
 		if err := os.Rename(b.spec.StoreDir, b.spec.StoreDir+".old"); err != nil {
@@ -91,6 +96,7 @@ func TestStartSeesAnotherStore(t *testing.T) {
 // TestFault73OldComesBack: whatever is wrong with the new registry, the old one
 // serves afterwards.
 func TestFault73OldComesBack(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{"dies", "500", "stranger"} {
 		t.Run(fault, func(t *testing.T) {
 			modes(t, func(b *bench) {
@@ -114,6 +120,7 @@ func TestFault73OldComesBack(t *testing.T) {
 // TestFault72Exposed: a registry that listens on more than it was told to is
 // not left running.
 func TestFault72Exposed(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{"exposed", "more"} {
 		modes(t, func(b *bench) {
 			b.fault(fault)
@@ -127,6 +134,7 @@ func TestFault72Exposed(t *testing.T) {
 }
 
 func TestFault72DiesAfterStart(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.fault("dies")
 	begun := time.Now()
@@ -140,8 +148,11 @@ func TestFault72DiesAfterStart(t *testing.T) {
 
 // TestFault71ForeignListener: it is named, and nothing is touched.
 func TestFault71ForeignListener(t *testing.T) {
+	t.Parallel()
 	modes(t, func(b *bench) {
-		for _, addr := range []string{b.spec.Listen[0].String(), netip.AddrPortFrom(netip.IPv4Unspecified(), b.spec.Listen[0].Port()).String()} {
+		for _, ip := range []netip.Addr{b.spec.Listen[0].Addr(), netip.IPv4Unspecified()} {
+			b.spec.Listen = []netip.AddrPort{freePort(b.T)}
+			addr := netip.AddrPortFrom(ip, b.spec.Listen[0].Port()).String()
 			l, err := net.Listen("tcp", addr)
 			if err != nil {
 				b.Fatal(err)
@@ -161,6 +172,7 @@ func TestFault71ForeignListener(t *testing.T) {
 // TestFault71OldRunsOn: a new address that somebody has does not end what serves
 // on the old one.
 func TestFault71OldRunsOn(t *testing.T) {
+	t.Parallel()
 	modes(t, func(b *bench) {
 		old := b.start()
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -190,6 +202,7 @@ func TestWildcardOfIPv6Only(t *testing.T) {
 }
 
 func TestTwoStartsAtOnce(t *testing.T) {
+	t.Parallel()
 	modes(t, func(b *bench) {
 		var all sync.WaitGroup
 		var mu sync.Mutex
@@ -213,6 +226,7 @@ func TestTwoStartsAtOnce(t *testing.T) {
 }
 
 func TestStopAndStartAgain(t *testing.T) {
+	t.Parallel()
 	modes(t, func(b *bench) {
 		b.start()
 		if err := Stop(b.Context(), b.spec, false); err != nil {
@@ -231,6 +245,7 @@ func TestStopAndStartAgain(t *testing.T) {
 }
 
 func TestPurgeLeavesNothing(t *testing.T) {
+	t.Parallel()
 	modes(t, func(b *bench) {
 		b.start()
 		b.generation("2")
@@ -252,6 +267,7 @@ func TestPurgeLeavesNothing(t *testing.T) {
 
 // TestStopNeedsNoProgram: it may have been deleted.
 func TestStopNeedsNoProgram(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.start()
 	b.spec.Program = "/nowhere"
@@ -263,6 +279,7 @@ func TestStopNeedsNoProgram(t *testing.T) {
 }
 
 func TestStopEndsTheStubborn(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.fault("stubborn")
 	status := b.start()
@@ -277,6 +294,7 @@ func TestStopEndsTheStubborn(t *testing.T) {
 }
 
 func TestStartRefusesASpec(t *testing.T) {
+	t.Parallel()
 	good := newBench(t).spec
 	for name, change := range map[string]func(*Spec){
 		"name":           func(s *Spec) { s.Name = "../x" },

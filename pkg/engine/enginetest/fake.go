@@ -40,6 +40,7 @@ type Fake struct {
 
 	mu         sync.Mutex // guards what follows
 	server     *http.Server
+	listener   *net.UnixListener
 	hung       chan struct{} // closed when the fake answers again; nil when it does
 	refusals   map[string]string
 	images     map[string]fakeImage // by reference
@@ -99,6 +100,7 @@ func (f *Fake) Up() error {
 		return err
 	}
 	l.SetUnlinkOnClose(false) // as when an engine is killed
+	f.listener = l
 	f.server = &http.Server{Handler: f.handler()}
 	go func(s *http.Server) { _ = s.Serve(l) }(f.server)
 	return nil
@@ -108,9 +110,10 @@ func (f *Fake) Up() error {
 // in containers runs on.
 func (f *Fake) Down() {
 	f.mu.Lock()
-	server := f.server
+	server, listener := f.server, f.listener
 	f.mu.Unlock()
 	f.Wake()
+	_ = listener.Close() // Serve may not have begun
 	_ = server.Close()
 }
 

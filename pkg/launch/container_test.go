@@ -1,0 +1,402 @@
+package launch
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/engine"
+)
+
+// TestFault73InterruptedStart: a start was killed after it had stopped the old
+// container. What it left - either, or both - does not keep the next start from
+// a registry that runs under its name, alone.
+func TestFault73InterruptedStart(t *testing.T) {
+	t.Parallel()
+	for name, interrupt := range map[string]func(b *bench, k *containerKeeper, old, next instance) error{
+		"before the old one was stopped": func(*bench, *containerKeeper, instance, instance) error { return nil },
+		"before the new one was started": func(b *bench, _ *containerKeeper, old, _ instance) error {
+			return old.stop(b.Context())
+		},
+		"before the old one was removed": func(b *bench, _ *containerKeeper, old, next instance) error {
+			return errors.Join(old.stop(b.Context()), next.start(b.Context()))
+		},
+		"before the new one was renamed": func(b *bench, _ *containerKeeper, old, next instance) error {
+			return errors.Join(old.stop(b.Context()), next.start(b.Context()), old.remove(b.Context()))
+		},
+	} {
+		for _, again := range []string{"2", "3"} { // the interrupted start's, or yet another
+			t.Run(name+"/"+again, func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t)
+				fake := b.withEngine(engine.Docker)
+				b.generation("1")
+				b.start()
+				b.generation("2")
+				k, old, next := b.prepare()
+				if err := interrupt(b, k, old, next); err != nil {
+					t.Fatal(err)
+				}
+				b.generation(again)
+				b.wantServing(b.start().PID)
+				if got := fake.Containers(); !slices.Equal(got, []string{"test"}) {
+					t.Errorf("containers %q", got)
+				}
+			})
+		}
+	}
+}
+
+// TestFault73InterruptedThenFails: the successor of an interrupted start fails
+// too; the one that the interrupted start had stopped serves again.
+func TestFault73InterruptedThenFails(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	fake := b.withEngine(engine.Docker)
+	b.generation("1")
+	b.start()
+	b.generation("2")
+	_, old, _ := b.prepare()
+	if err := old.stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.fault("dies")
+	b.startFails()
+	b.generation("1")
+	if status := b.start(); !status.Kept {
+		t.Errorf("the old one does not run: %+v", status)
+	}
+	if got := fake.Containers(); !slices.Equal(got, []string{"test"}) {
+		t.Errorf("containers %q", got)
+	}
+}
+
+// prepare does the first half of a replacement.
+func (b *bench) prepare() (k *containerKeeper, old, next instance) {
+	b.Helper()
+	spec := b.spec.withDefaults()
+	version, err := fileVersion(spec.Program)
+	if err != nil {
+		b.Fatal(err)
+	}
+	h, err := spec.survey(b.Context(), version)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(h.close)
+	if next, err = h.container.prepare(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	return h.container, h.found[0].instance, next
+}
+
+func TestForeignContainer(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	fake := b.withEngine(engine.Docker)
+	e, err := engine.Dial(t.Context(), b.spec.Engine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	b.start()
+	if err := Stop(t.Context(), b.spec, false); err != nil {
+		t.Fatal(err)
+	}
+	image := fake.Images()[0]
+	if err := Stop(t.Context(), b.spec, true); err != nil {
+		t.Fatal(err)
+	}
+	program := strings.NewReader("program")
+	if _, err := e.Load(t.Context(), engine.ProgramImage(program, program.Size(), "amd64", image)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Create(t.Context(), engine.Container{Name: b.spec.Name, Image: image}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.startFails(); !errors.Is(err, ErrForeign) {
+		t.Errorf("started: %v, want ErrForeign", err)
+	}
+	if err := Stop(t.Context(), b.spec, true); !errors.Is(err, ErrForeign) {
+		t.Errorf("stopped: %v, want ErrForeign", err)
+	}
+	if got := fake.Containers(); len(got) != 1 {
+		t.Errorf("containers %q", got)
+	}
+}
+
+// TestFault70EngineHangs: it is waited for once, not for each call.
+func TestFault70EngineHangs(t *testing.T) {
+	b := newBench(t)
+	fake := b.withEngine(engine.Docker)
+	b.spec.Engine.Timeout = 300 * time.Millisecond
+	fake.Hang()
+	begun := time.Now()
+	if err := b.startFails(); !errors.Is(err, engine.ErrNotResponding) {
+		t.Errorf("got %v, want ErrNotResponding", err)
+	}
+	if took := time.Since(begun); took > 2*b.spec.Engine.Timeout {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestFault70EngineDown: in mode auto a host whose engine has ended fails, and
+// so does one whose registry was in an engine that is gone; the other modes do
+// without.
+func TestFault70EngineDown(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	fake := b.withEngine(engine.Docker)
+	fake.Down()
+	if err := b.startFails(); !errors.Is(err, engine.ErrDown) {
+		t.Errorf("got %v, want ErrDown", err)
+	}
+	if status := b.check(); status.Mode != None {
+		t.Errorf("checked: %+v", status)
+	}
+	b.spec.Mode = Process
+	pid := b.start().PID
+	if status := b.check(); status.PID != pid {
+		t.Errorf("checked: %+v", status)
+	}
+	b.spec.Mode = Auto
+	if status := b.check(); status.PID != pid {
+		t.Errorf("checked in mode auto: %+v", status)
+	}
+}
+
+// TestFault70EngineDownWithTheRegistryInIt: containers outlive their engine, but
+// not as something that can be looked after.
+func TestFault70EngineDownWithTheRegistryInIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	fake := b.withEngine(engine.Docker)
+	pid := b.start().PID
+	fake.Down()
+	for _, socket := range []string{"down", "gone"} {
+		if socket == "gone" {
+			if err := os.Remove(fake.Socket); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.startFails(); !errors.Is(err, engine.ErrNoEngine) {
+			t.Errorf("%s: started: %v", socket, err)
+		}
+		if _, err := Check(t.Context(), b.spec); !errors.Is(err, engine.ErrNoEngine) {
+			t.Errorf("%s: checked: %v", socket, err)
+		}
+		if err := Stop(t.Context(), b.spec, true); !errors.Is(err, engine.ErrNoEngine) {
+			t.Errorf("%s: stopped: %v", socket, err)
+		}
+	}
+	b.wantServing(pid)
+	if err := fake.Up(); err != nil {
+		t.Fatal(err)
+	}
+	if status := b.start(); !status.Kept {
+		t.Errorf("with the engine again: %+v", status)
+	}
+}
+
+// TestStopWithoutEngine: an engine that never had a registry of ours does not
+// keep a process from being stopped.
+func TestStopWithoutEngine(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.start()
+	fake := b.withEngine(engine.Docker)
+	fake.Down()
+	if err := Stop(t.Context(), b.spec, true); err != nil {
+		t.Error(err)
+	}
+	b.wantSilent()
+	b.wantEmpty()
+}
+
+// TestR15Reboot: Docker brings its container back; for Podman's there is a unit,
+// and the unit does not bring back one that was stopped or replaced.
+func TestR15Reboot(t *testing.T) {
+	for _, kind := range []engine.Kind{engine.Docker, engine.Podman} {
+		t.Run(string(kind), func(t *testing.T) {
+			b := newBench(t)
+			fake := b.withEngine(kind)
+			b.fakePodman()
+			b.withSystemd()
+			first := b.start()
+			if first.Mode != Container || !first.SurvivesReboot {
+				t.Errorf("started: %+v", first)
+			}
+			_, u, err := b.spec.withDefaults().readUnit()
+			if has := err == nil && u.container == b.spec.Name; has != (kind == engine.Podman) {
+				t.Errorf("unit %+v, %v", u, err)
+			}
+			fake.Reboot()
+			if kind == engine.Docker {
+				if status := b.start(); !status.Kept || status.PID == first.PID {
+					t.Errorf("after the reboot: %+v", status)
+				}
+			}
+			b.generation("2")
+			b.wantServing(b.start().PID)
+			if err := Stop(t.Context(), b.spec, true); err != nil {
+				t.Error(err)
+			}
+			b.wantEmpty()
+		})
+	}
+}
+
+// fakePodman puts a program called podman into PATH.
+func (b *bench) fakePodman() {
+	b.Helper()
+	dir := b.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "podman"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	b.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+}
+
+// TestModeChanges goes from every mode to every other one, and leaves nothing of
+// the former.
+func TestModeChanges(t *testing.T) {
+	t.Parallel()
+	all := []Mode{Process, Container, Service}
+	for _, from := range all {
+		for _, to := range all {
+			if from == to {
+				continue
+			}
+			t.Run(string(from)+" to "+string(to), func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t)
+				fake := b.withEngine(engine.Podman)
+				b.withSystemd()
+				b.spec.Mode = from
+				first := b.start()
+				b.spec.Mode = to
+				second := b.start()
+				if first.Mode != from || second.Mode != to || !second.Replaced {
+					t.Errorf("first %+v, then %+v", first, second)
+				}
+				b.spec.Mode = Auto
+				if status := b.start(); !status.Kept || status.Mode != to {
+					t.Errorf("in mode auto: %+v, want %s kept (R15)", status, to)
+				}
+				if left := append(fake.Containers(), fake.Images()...); to != Container && len(left) > 0 {
+					t.Errorf("the engine still has %q", left)
+				}
+				if err := Stop(t.Context(), b.spec, true); err != nil {
+					t.Error(err)
+				}
+				b.wantEmpty()
+			})
+		}
+	}
+}
+
+// TestFault73ModeChangeFails: the container comes back when the process fails.
+func TestFault73ModeChangeFails(t *testing.T) {
+	t.Parallel()
+	for _, pair := range [][2]Mode{{Container, Process}, {Process, Container}, {Service, Container}, {Container, Service}} {
+		t.Run(string(pair[0])+" to "+string(pair[1]), func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.withEngine(engine.Docker)
+			b.withSystemd()
+			b.spec.Mode = pair[0]
+			b.start()
+			b.spec.Mode, b.spec.ReadyTimeout = pair[1], 500*time.Millisecond
+			b.fault("500")
+			b.startFails()
+			b.spec.Mode, b.spec.Args = Auto, nil
+			if status := b.start(); status.Mode != pair[0] {
+				t.Errorf("after the failure: %+v", status)
+			}
+		})
+	}
+}
+
+// TestEngineChanges: the container in the engine before is found by the note.
+func TestEngineChanges(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	docker := b.withEngine(engine.Docker)
+	b.start()
+	podman := b.withEngine(engine.Podman)
+	status := b.start()
+	if status.Engine != string(engine.Podman) || !status.Replaced {
+		t.Errorf("changed: %+v", status)
+	}
+	if left := append(docker.Containers(), docker.Images()...); len(left) > 0 {
+		t.Errorf("the first engine still has %q", left)
+	}
+	b.spec.Engine = engine.Config{Timeout: time.Second} // auto
+	if status := b.start(); !status.Kept || status.Engine != string(engine.Podman) {
+		t.Errorf("in mode auto: %+v, want what runs kept (R15)", status)
+	}
+	if got := podman.Containers(); len(got) != 1 {
+		t.Errorf("containers %q", got)
+	}
+}
+
+// TestEngineRefuses: each step of the engine may fail; the old one serves on.
+func TestEngineRefuses(t *testing.T) {
+	t.Parallel()
+	for _, operation := range []string{"load", "create", "start", "stop"} {
+		t.Run(operation, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			fake := b.withEngine(engine.Docker)
+			b.start()
+			b.spec.Program = b.otherProgram()
+			fake.Refuse(operation, "no space left on device")
+			var refused *engine.RefusedError
+			if err := b.startFails(); !errors.As(err, &refused) {
+				t.Errorf("got %v, want a RefusedError", err)
+			}
+			if operation == "start" { // it could not be brought back either
+				fake.Refuse(operation, "")
+				b.startFailsThenKeeps(fake.Containers())
+				return
+			}
+			b.wantServing(0)
+		})
+	}
+}
+
+func (b *bench) startFailsThenKeeps(containers []string) {
+	b.Helper()
+	if !slices.Equal(containers, []string{b.spec.Name}) {
+		b.Errorf("containers %q", containers)
+	}
+	b.wantServing(b.start().PID)
+}
+
+// TestContainerThatEndsAgainAndAgain is not waited for to the end.
+func TestContainerThatEndsAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.withEngine(engine.Docker)
+	b.spec.ReadyTimeout = time.Minute
+	b.fault("dies")
+	if err := b.startFails(); !strings.Contains(err.Error(), "status 3") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestContainerSeesOnlyTheCertificate: not the key of the authority beside it.
+func TestContainerSeesOnlyTheCertificate(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.withCertificate()
+	k := &containerKeeper{spec: b.spec.withDefaults()}
+	for _, m := range k.mounts() {
+		if m.Source == b.spec.CertDir {
+			t.Errorf("it sees all of %s", m.Source)
+		}
+	}
+}
