@@ -238,6 +238,10 @@ func TestBrokenInvariantsPanic(t *testing.T) {
 		"no such row":         func() { _ = NewDecoder().Decode(packets(3, 8), []int{1}, []Row{{64, make([]byte, 8)}}) },
 		"no such packet":      func() { _ = NewDecoder().Decode(packets(3, 8), []int{3}, []Row{{1, make([]byte, 8)}}) },
 		"a shorter row":       func() { _ = NewDecoder().Decode(packets(3, 8), []int{1}, []Row{{1, make([]byte, 7)}}) },
+		"a longer second row": func() {
+			rows := []Row{{1, make([]byte, 8)}, {2, make([]byte, 9)}}
+			_ = NewDecoder().Decode(packets(3, 8), []int{1, 2}, rows)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

@@ -1,6 +1,7 @@
 package rangeset
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"math"
@@ -126,7 +127,7 @@ func TestEncodingsThatAreRefused(t *testing.T) {
 		"nothing":                   "",
 		"fewer ranges than it says": "02000105",
 		"2^64-1 ranges":             "ffffffffffffffffff010001",
-		"more than permitted":       "0400010101010101",
+		"more than permitted":       "040001010101010101",
 		"a range of nothing":        "010500",
 		"two that touch":            "0200010001",
 		"a gap that wraps around":   "020202ffffffffffffffffff0101",
@@ -143,6 +144,14 @@ func TestEncodingsThatAreRefused(t *testing.T) {
 		if s, err := Parse(b, 3); !errors.Is(err, ErrFormat) || s.Len() != 0 {
 			t.Errorf("%s: got %v, %v", name, &s, err)
 		}
+	}
+}
+
+// A count is not believed, whatever the caller permits.
+func TestParseAllocatesForWhatIsThere(t *testing.T) {
+	b := append(binary.AppendUvarint(nil, 1<<60), 0, 1, 1, 1)
+	if _, err := Parse(b, math.MaxInt); !errors.Is(err, ErrFormat) {
+		t.Errorf("got %v", err)
 	}
 }
 

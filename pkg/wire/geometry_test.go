@@ -48,6 +48,9 @@ func TestGeometry(t *testing.T) {
 		if tt.blocks == 0 {
 			continue
 		}
+		if first := g.Packets(tt.size, 0); first != int(min((tt.size+999)/1000, 192)) {
+			t.Errorf("%d bytes: %d packets in the first block", tt.size, first)
+		}
 		last := PacketID{tt.blocks - 1, Index(tt.last - 1)}
 		if got := g.Packets(tt.size, last.Block); got != tt.last {
 			t.Errorf("%d bytes: %d packets in the last block, want %d", tt.size, got, tt.last)
