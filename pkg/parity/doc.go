@@ -19,10 +19,10 @@
 //
 // [Encode] makes only the rows that are asked for. [Decoder.Decode] takes what
 // arrived out of the parity packets and solves for what was lost: e rows of
-// work for e losses, where inverting the whole block's matrix costs twenty
+// work for e losses, where inverting the whole block's matrix costs fifteen
 // times as much. Both use klauspost/reedsolomon's kernels, which work on 64
 // bytes at a time and on the bytes that are left one by one: packets whose
-// length is a multiple of 64 ([Stride]) take half the time of packets of 1432.
+// length is a multiple of 64 ([Stride]) take two thirds of the time of packets of 1432.
 // What the slack holds does not matter: each byte is of a code word of its own.
 //
 // The package knows nothing of packets that are not lost but wrong; only
