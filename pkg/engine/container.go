@@ -99,7 +99,7 @@ func (d *daemon) Inspect(ctx context.Context, name string) (State, error) {
 	}
 	// The engine also takes the beginning of an ID for a name.
 	if strings.TrimPrefix(got.Name, "/") != name && got.ID != name {
-		return State{}, d.fail(ctx, "inspecting container "+name, ErrNotFound)
+		return State{}, fmt.Errorf("inspecting container %s: %w", name, ErrNotFound)
 	}
 	s := State{
 		ID:         got.ID,

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/engine"
@@ -32,7 +34,11 @@ func Run(t *testing.T, e engine.Engine) {
 		{"info", c.info},
 		{"load", c.load},
 		{"load of a broken archive", c.loadBroken},
+		{"load by a reader that fails", c.loadFailing},
+		{"create", c.create},
+		{"run without an image", c.runNoImage},
 		{"run", c.run},
+		{"the beginning of an ID", c.prefix},
 		{"conflicts", c.conflicts},
 		{"rename", c.rename},
 		{"stop and remove", c.stop},
@@ -109,14 +115,66 @@ func (c *conformance) loadBroken(ctx context.Context, t *testing.T) {
 	}
 }
 
+var errReader = errors.New("the reader's own")
+
+func (c *conformance) loadFailing(ctx context.Context, t *testing.T) {
+	if _, err := c.e.Load(ctx, iotest.ErrReader(errReader)); !errors.Is(err, errReader) {
+		t.Errorf("got %v, want the reader's own error", err)
+	}
+}
+
+func (c *conformance) create(ctx context.Context, t *testing.T) {
+	spec := c.container(t)
+	spec.Restart = false
+	id, err := c.e.Create(ctx, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := c.e.Inspect(ctx, c.name); err != nil || s.Running || s.PID != 0 || s.ID != id || s.Restart {
+		t.Errorf("created: %+v, %v", s, err)
+	}
+	if err := c.e.Remove(ctx, id); err != nil {
+		t.Error(err)
+	}
+}
+
+func (c *conformance) runNoImage(ctx context.Context, t *testing.T) {
+	spec := c.container(t)
+	spec.Image = repository + ":nothing"
+	if _, err := c.e.Run(ctx, spec); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+	if _, err := c.e.Inspect(ctx, c.name); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("its container is left: %v", err)
+	}
+}
+
+func (c *conformance) prefix(ctx context.Context, t *testing.T) {
+	s, err := c.e.Inspect(ctx, c.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.e.Inspect(ctx, s.ID[:12]); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
 func (c *conformance) container(t *testing.T) engine.Container {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "certificate")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return engine.Container{
-		Name:    c.name,
-		Image:   c.ref,
-		Args:    []string{"one", "two words"},
-		User:    "0:0",
-		Labels:  map[string]string{"daisy-mcast.test": "yes"},
-		Mounts:  []engine.Mount{{Source: t.TempDir(), Target: engine.StorePath}},
+		Name:   c.name,
+		Image:  c.ref,
+		Args:   []string{"one", "two words"},
+		User:   "0:0",
+		Labels: map[string]string{"daisy-mcast.test": "yes"},
+		Mounts: []engine.Mount{
+			{Source: dir, Target: engine.StorePath},
+			{Source: file, Target: engine.CertsPath + "/certificate"},
+		},
 		Restart: true,
 	}
 }

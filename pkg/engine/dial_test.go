@@ -1,0 +1,161 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/engine"
+	"github.com/daisy-mcast/daisy-mcast/pkg/engine/enginetest"
+)
+
+const short = 200 * time.Millisecond
+
+func dial(t *testing.T, cfg engine.Config) error {
+	t.Helper()
+	e, err := engine.Dial(t.Context(), cfg)
+	if err == nil {
+		e.Close()
+	}
+	return err
+}
+
+func TestFault70Absent(t *testing.T) {
+	err := dial(t, engine.Config{Socket: filepath.Join(t.TempDir(), "none.sock")})
+	if !errors.Is(err, engine.ErrNoEngine) || errors.Is(err, engine.ErrDown) {
+		t.Errorf("got %v, want ErrNoEngine without ErrDown", err)
+	}
+}
+
+func TestFault70Down(t *testing.T) {
+	fake := enginetest.NewFake(t, enginetest.FakeConfig{})
+	fake.Down()
+	if err := dial(t, engine.Config{Socket: fake.Socket}); !errors.Is(err, engine.ErrNoEngine) || !errors.Is(err, engine.ErrDown) {
+		t.Errorf("got %v, want ErrNoEngine and ErrDown", err)
+	}
+}
+
+func TestFault70Hangs(t *testing.T) {
+	fake := enginetest.NewFake(t, enginetest.FakeConfig{})
+	fake.Hang()
+	if err := dial(t, engine.Config{Socket: fake.Socket, Timeout: short}); !errors.Is(err, engine.ErrNotResponding) {
+		t.Errorf("got %v, want ErrNotResponding", err)
+	}
+}
+
+// TestFault70HangsLater: an engine that hangs in the middle of a load is found
+// by asking it beside.
+func TestFault70HangsLater(t *testing.T) {
+	fake := enginetest.NewFake(t, enginetest.FakeConfig{})
+	e, err := engine.Dial(t.Context(), engine.Config{Socket: fake.Socket, Timeout: short})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	fake.Hang()
+	begun := time.Now()
+	if _, err := e.Load(t.Context(), blocked{t.Context()}); !errors.Is(err, engine.ErrNotResponding) {
+		t.Errorf("loaded: %v", err)
+	}
+	if _, err := e.Inspect(t.Context(), "x"); !errors.Is(err, engine.ErrNotResponding) {
+		t.Errorf("inspected: %v", err)
+	}
+	if took := time.Since(begun); took > 20*short {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// blocked gives one byte after the other, slowly.
+type blocked struct{ ctx context.Context }
+
+func (b blocked) Read(p []byte) (int, error) {
+	select {
+	case <-b.ctx.Done():
+		return 0, b.ctx.Err()
+	case <-time.After(short / 20):
+		return 1, nil
+	}
+}
+
+// TestFault70NeverAccepts: somebody listens, nobody accepts.
+func TestFault70NeverAccepts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := dial(t, engine.Config{Socket: path, Timeout: short}); !errors.Is(err, engine.ErrNotResponding) {
+		t.Errorf("got %v, want ErrNotResponding", err)
+	}
+}
+
+func TestFault70NoPermission(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may use every socket")
+	}
+	fake := enginetest.NewFake(t, enginetest.FakeConfig{})
+	if err := os.Chmod(fake.Socket, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := dial(t, engine.Config{Socket: fake.Socket}); !errors.Is(err, engine.ErrPermission) {
+		t.Errorf("got %v, want ErrPermission", err)
+	}
+}
+
+func TestFault70TooOld(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Api-Version", "1.20")
+	}))
+	s.Listener.Close()
+	s.Listener = l
+	s.Start()
+	defer s.Close()
+	if err := dial(t, engine.Config{Socket: path}); !errors.Is(err, engine.ErrTooOld) {
+		t.Errorf("got %v, want ErrTooOld", err)
+	}
+}
+
+// TestR15Kind: a socket of Docker's may be Podman's.
+func TestR15Kind(t *testing.T) {
+	podman := enginetest.NewFake(t, enginetest.FakeConfig{Kind: engine.Podman})
+	if err := dial(t, engine.Config{Kind: engine.Docker, Socket: podman.Socket}); !errors.Is(err, engine.ErrNoEngine) {
+		t.Errorf("got %v, want ErrNoEngine", err)
+	}
+	if err := dial(t, engine.Config{Kind: engine.Auto, Socket: "unix://" + podman.Socket}); err != nil {
+		t.Error(err)
+	}
+	if err := dial(t, engine.Config{Kind: "rocket"}); err == nil {
+		t.Error("an unknown kind is taken")
+	}
+}
+
+// TestR6Environment: they are meant for another program, and so is
+// DOCKER_HOST.
+func TestR6Environment(t *testing.T) {
+	for _, name := range []string{"http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"} {
+		t.Setenv(name, "http://127.0.0.1:1")
+	}
+	t.Setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+	t.Setenv("DOCKER_API_VERSION", "1.12")
+	fake := enginetest.NewFake(t, enginetest.FakeConfig{})
+	e, err := engine.Dial(t.Context(), engine.Config{Socket: fake.Socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if info, err := e.Info(t.Context()); err != nil || info.APIVersion != "1.41" || info.Kind != engine.Docker {
+		t.Errorf("%+v, %v", info, err)
+	}
+}
