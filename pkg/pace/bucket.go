@@ -50,6 +50,11 @@ func (b *Bucket) Take(now time.Duration) time.Duration {
 	return max(b.rate.Time(b.burst()/2-b.tokens), time.Microsecond)
 }
 
+// Slot returns when the packet that was taken last would have left if packets came
+// evenly spread. Times that are compared with arrivals behind a queue are better
+// taken from it: the queue spreads the burst out again.
+func (b *Bucket) Slot() time.Duration { return b.at - b.rate.Time(max(b.tokens, 0)) }
+
 func (b *Bucket) fill(now time.Duration) {
 	if now > b.at {
 		b.tokens = min(b.burst(), b.tokens+float64(b.rate)*(now-b.at).Seconds())

@@ -40,6 +40,7 @@ type Controller struct {
 	roundFrom  uint64 // counter of the round's first packet
 	roundAt    time.Duration
 	probe      float64 // share added by the running probe
+	probeTime  time.Duration
 	budget     float64 // bytes, of the next probe
 	probeGap   time.Duration
 	probeAt    time.Duration
@@ -85,7 +86,7 @@ func (c *Controller) Observe(now time.Duration, h Host, s Sample) {
 	if s.End <= s.First || s.Sending <= 0 || s.Arriving <= 0 {
 		return
 	}
-	t.observe(now, s, float64(c.cfg.Frame))
+	t.observe(now, s, float64(c.cfg.Frame), c.state == starting)
 	c.updateLag(now, t)
 }
 

@@ -14,6 +14,9 @@ const (
 	// startFull is the share of what was sent that has to arrive in time, else
 	// the link is full.
 	startFull = 0.85
+	// startExcess is the share of loss beyond the link's own that shows a full
+	// link, without a queue being seen.
+	startExcess = 0.15
 	// cruiseGain leaves a queue that some burst made the room to drain.
 	cruiseGain = 0.995
 	// drainGain empties the queue that the start-up left, easeGain that of a
@@ -24,6 +27,11 @@ const (
 	// queueBudget is how many bytes a probe puts into the queue at most, beside
 	// one burst: a quarter of the 256 KB that a plain switch has for a port.
 	queueBudget = 64 << 10
+	// minExcess is the least queue that a probe makes, in bytes: more than what the
+	// times of packets that come in bursts tell wrongly.
+	minExcess = 32 << 10
+	// samplePackets is the least number of packets of a sample.
+	samplePackets = 48
 	// maxBudget bounds a probe after others have found no queue.
 	maxBudget = 1 << 20
 	// startBuffer is the queue that is expected after the start-up.

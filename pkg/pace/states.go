@@ -39,11 +39,11 @@ func (c *Controller) Tick(now time.Duration, next uint64) bool {
 			c.beginProbe(now, next)
 		}
 	case probing:
-		if !c.brake(now, next) && now-c.roundAt >= c.cfg.Interval {
+		if !c.brake(now, next) && now-c.roundAt >= c.probeTime {
 			c.become(settling, now)
 		}
 	case settling:
-		if now-c.roundAt >= 2*c.cfg.Interval+c.cfg.Interval/4 {
+		if now-c.roundAt >= c.probeTime+c.span()+c.span()/4 {
 			c.endProbe(now, next)
 		}
 	}
@@ -176,36 +176,48 @@ func (c *Controller) brake(now time.Duration, next uint64) bool {
 	return true
 }
 
-// beginProbe sends a little more than the limit for one interval.
+// span returns how long a sample of a host takes to come.
+func (c *Controller) span() time.Duration {
+	return max(c.cfg.Interval, c.rate.Time(float64(c.cfg.Frame*samplePackets)))
+}
+
+// beginProbe sends a little more than the limit for a while: long enough for the
+// queue that it makes to be seen, and no more than the budget.
 func (c *Controller) beginProbe(now time.Duration, next uint64) {
-	c.probe = min(maxProbe, c.budget/(float64(c.limit)*c.cfg.Interval.Seconds()))
+	c.probeTime = max(c.cfg.Interval, c.limit.Time(minExcess/maxProbe))
+	c.probe = min(maxProbe, c.budget/(float64(c.limit)*c.probeTime.Seconds()))
+	for _, t := range c.tracks {
+		t.level, t.peak, t.passed = t.queue, t.queue, 0
+	}
 	c.round(now, next)
 	c.become(probing, now)
 }
 
 // endProbe raises the limit if nothing queued.
 func (c *Controller) endProbe(now time.Duration, next uint64) {
-	heard := c.collect(func(t *track) bool { return t.at > c.roundAt+c.cfg.Interval/2 && t.end > c.roundFrom })
-	failed := len(heard) == 0
-	bad := 0
+	heard := c.collect(func(t *track) bool { return t.passed > 0 && t.lagSince == 0 })
+	excess := c.probe * float64(c.limit) * c.probeTime.Seconds()
+	bad, limit := 0, c.limit
 	for _, t := range heard {
-		if t.marked > markedShare || t.queue > c.slack(c.budget/2) ||
-			t.isFresh(c.roundFrom) && t.sent > c.limit && t.capacity < t.sent*Rate(1-c.probe/2) {
+		isQueued := t.peak-t.level > excess/3
+		if isQueued {
+			limit = min(limit, t.passed)
+		}
+		if isQueued || t.marked > markedShare {
 			bad++
 		}
 	}
-	failed = failed || bad > len(heard)/32
-	if failed {
-		c.budget, c.probeGap = queueBudget, min(2*c.probeGap, maxProbeGap)
-	} else {
+	if len(heard) > 0 && bad <= len(heard)/32 {
 		c.limit = min(c.limit*Rate(1+c.probe), c.ceiling())
 		c.budget, c.probeGap = min(2*c.budget, maxBudget), c.cfg.Interval
+		c.become(cruising, now)
+		return
 	}
+	if limit < c.limit {
+		c.limit = max(limit, 0.97*c.limit) // what passes while a queue grows is the link's rate
+	}
+	c.budget, c.probeGap = queueBudget, min(2*c.probeGap, maxProbeGap)
 	c.round(now, next)
-	c.become(cruising, now)
-	if failed {
-		c.round(now, next)
-		c.state = draining
-		c.set(c.limit * easeGain)
-	}
+	c.become(draining, now)
+	c.set(c.limit * Rate(max(easeGain, 1-excess/(float64(c.limit)*c.cfg.Interval.Seconds()))))
 }

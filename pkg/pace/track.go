@@ -1,6 +1,9 @@
 package pace
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // A Sample is what arrived at one host of the packets with counters First to
 // End, that not included.
@@ -26,6 +29,9 @@ type track struct {
 	at         time.Duration
 	samples    int
 	hasLoss    bool
+	level      float64       // queue when the probe began
+	peak       float64       // greatest queue since
+	passed     Rate          // greatest rate of arrival since
 	lagSince   time.Duration // 0 while it keeps up
 	low        [2]lowDelay   // the least delays of this window and the last
 }
@@ -36,30 +42,34 @@ type lowDelay struct {
 	valid bool
 }
 
-// observe takes a sample in. frame is the size of a packet in bytes.
-func (t *track) observe(now time.Duration, s Sample, frame float64) {
+// observe takes a sample in. frame is the size of a packet in bytes. While the
+// rate is still searched for, much loss alone shows a full link.
+func (t *track) observe(now time.Duration, s Sample, frame float64, isStarting bool) {
 	n := float64(s.End - s.First)
 	t.first, t.end, t.at = s.First, s.End, now
 	t.samples++
 	t.sent = per(n*frame, s.Sending)
-	lost := min(max(1-float64(s.Received)/n, 0), 1)
 	t.marked = 0
 	if s.Received > 0 {
 		t.marked = float64(s.Marked) / float64(s.Received)
 	}
-	arrived := per(float64(s.Received)*frame, s.Arriving)
+	lost := min(max(1-float64(s.Received)/n, 0), 1)
+	// What is lost behind the queue, or before it, was sent all the same.
+	passed := per(n*frame, s.Arriving)
 	if !t.hasLoss && lost < 0.5 {
 		t.loss, t.hasLoss = lost, true
 	}
-	t.capacity = min(arrived/Rate(1-min(t.loss, 0.95)), 2*t.sent)
-	t.queue = (s.Delay - t.lowest(now, s.Delay)).Seconds() * float64(t.capacity)
-	if t.queue < queueBudget { // what is lost without a queue is the link's own loss
-		t.loss += (lost - t.loss) * min(1, n/4096+0.02)
-		t.capacity = min(arrived/Rate(1-min(t.loss, 0.95)), 2*t.sent)
-		if arrived/Rate(1-min(lost, 0.95)) >= t.sent*0.995 {
-			t.capacity = max(t.capacity, t.sent) // nothing waited: no limit was seen
-		}
+	before := t.queue
+	t.queue = (s.Delay - t.lowest(now, s.Delay)).Seconds() * float64(min(passed, t.sent))
+	excess := lost - t.loss
+	t.peak, t.passed = max(t.peak, t.queue), max(t.passed, passed)
+	isFull := max(before, t.queue) >= queueBudget || isStarting && excess > startExcess
+	if isFull && excess > 0.005+3*math.Sqrt(t.loss*(1-t.loss)/n) {
+		t.capacity = min(passed*Rate(1-lost)/Rate(1-t.loss), t.sent)
+		return
 	}
+	t.loss += excess * min(1, n/4096+0.02)
+	t.capacity = min(passed, t.sent)
 }
 
 // lowest returns the least delay of the last one to two windows.

@@ -21,6 +21,11 @@ const (
 	// maxPasses is how many times the detached are served as a group.
 	maxPasses = 2
 
+	// minSample is how many packets tell a rate, maxSampleTime how long they may
+	// take to come.
+	minSample     = 48
+	maxSampleTime = 200 * time.Millisecond
+
 	// tickTime is the longest time between two Ticks of a sender at work.
 	tickTime = 2 * time.Millisecond
 	// idleResend is how often a packet is sent again while every host is silent,

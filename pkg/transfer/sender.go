@@ -143,6 +143,9 @@ func (s *Sender) Rate() pace.Rate { return s.ctl.Rate() }
 // IsSearching reports whether the rate is still being found.
 func (s *Sender) IsSearching() bool { return s.ctl.Starting() }
 
+// State returns the name of what is done about the rate, for logs.
+func (s *Sender) State() string { return s.ctl.State() }
+
 // Start begins to send, to the hosts that have joined. Others may join later.
 func (s *Sender) Start(now time.Duration) {
 	s.pass = 1
@@ -185,12 +188,13 @@ func (s *Sender) Tick(now time.Duration) time.Duration {
 
 // Sealed tells the sender of a packet with a counter that NextPacket did not
 // name: a canary.
-func (s *Sender) Sealed(now time.Duration) { s.stamp(now) }
+func (s *Sender) Sealed(now time.Duration) { s.stamp(now, now) }
 
-// stamp notes when the next counter leaves, and returns that counter.
-func (s *Sender) stamp(now time.Duration) uint64 {
+// stamp notes the time of the next counter's packet, which leaves now, and returns
+// that counter.
+func (s *Sender) stamp(now, slot time.Duration) uint64 {
 	c := s.counter
-	s.sentAt[c%sentTimes] = now
+	s.sentAt[c%sentTimes] = slot
 	s.counter++
 	s.lastAt = now
 	return c
@@ -209,7 +213,7 @@ func (s *Sender) NextPacket(now time.Duration) (id wire.PacketID, ok bool, wait 
 	if wait := s.bucket.Take(now); wait > 0 {
 		return wire.PacketID{}, false, wait
 	}
-	c := s.stamp(now)
+	c := s.stamp(now, s.bucket.Slot())
 	if id, ok = s.nextRepair(c); ok {
 		return id, true, 0
 	}

@@ -32,8 +32,8 @@ type host struct {
 	held  rangeset.Set
 
 	hasMark  bool
-	mark     mark // from the last report
-	received uint64
+	mark     mark   // where the last sample ended
+	counter  uint64 // of the last report
 	oldest   wire.Block // it holds all before
 	deficits []wire.Deficit
 	detached int // times
@@ -118,19 +118,16 @@ func (s *Sender) count(st hostState) (n int) {
 // Report takes in what a host tells. A report that cannot be true is ignored.
 func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 	h := s.hosts[id]
-	if h == nil || h.state >= completed || r.Counter > s.counter || r.Counter < h.mark.counter {
+	if h == nil || h.state >= completed || r.Counter > s.counter || r.Counter < h.counter {
 		return
 	}
 	h.heard = now
 	m := mark{counter: r.Counter, received: r.Counters.Received, marked: r.Counters.CEMarks, at: r.At}
-	if h.state == attached && h.hasMark {
-		s.observe(now, h, m)
-	}
-	if m.counter > h.mark.counter || !h.hasMark {
+	if m.counter > h.counter {
 		s.lastProgress = now
 	}
-	h.hasMark = r.Counter > 0
-	h.mark = m
+	h.counter = m.counter
+	s.observe(now, h, m)
 	h.oldest = max(h.oldest, r.Oldest)
 	h.deficits = append(h.deficits[:0], r.Deficits...)
 	if h.state == attached {
@@ -138,19 +135,27 @@ func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 	}
 }
 
-// observe tells the controller what arrived since the last mark.
+// observe tells the controller what arrived since the last mark, once that is
+// enough to tell a rate by: bursts of a few packets look like any rate.
 func (s *Sender) observe(now time.Duration, h *host, m mark) {
 	first, end := h.mark.counter, m.counter
-	if end <= first || s.counter-first >= sentTimes || m.received < h.mark.received || m.at <= h.mark.at {
+	if !h.hasMark || end < first || s.counter-first >= sentTimes || m.received < h.mark.received {
+		h.hasMark, h.mark = m.counter > 0, m
+		return
+	}
+	if end-first < minSample && m.at-h.mark.at < maxSampleTime || end == first {
 		return
 	}
 	sent, last := s.sentAt[(first-1)%sentTimes], s.sentAt[(end-1)%sentTimes]
-	s.ctl.Observe(now, pace.Host(h.id), pace.Sample{
-		First: first, End: end,
-		Received: min(m.received-h.mark.received, end-first),
-		Marked:   m.marked - min(m.marked, h.mark.marked),
-		Sending:  last - sent, Arriving: m.at - h.mark.at, Delay: m.at - last,
-	})
+	if h.state == attached {
+		s.ctl.Observe(now, pace.Host(h.id), pace.Sample{
+			First: first, End: end,
+			Received: min(m.received-h.mark.received, end-first),
+			Marked:   m.marked - min(m.marked, h.mark.marked),
+			Sending:  last - sent, Arriving: m.at - h.mark.at, Delay: m.at - last,
+		})
+	}
+	h.mark = m
 }
 
 // serve schedules what an attached host lacks.
@@ -209,7 +214,7 @@ func (s *Sender) checkHosts(now time.Duration) {
 
 // holdsUp reports whether the others would wait for h, and notes why.
 func (s *Sender) holdsUp(now time.Duration, h *host, median float64) bool {
-	if h.mark.counter == 0 && s.lastAt-h.since > deafAfter {
+	if h.counter == 0 && s.lastAt-h.since > deafAfter {
 		h.reason = wire.NoMulticast
 		return true
 	}

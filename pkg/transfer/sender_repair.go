@@ -75,10 +75,10 @@ func allOf(packets int) (m wire.Bitmap) {
 // host's last report.
 func (s *Sender) Map(now time.Duration, id HostID, m wire.Map) {
 	h, b := s.hosts[id], s.blocks[m.Block]
-	if h == nil || b == nil || h.state != attached || !b.isSent || b.last > h.mark.counter || b.againLeft > 0 {
+	if h == nil || b == nil || h.state != attached || !b.isSent || b.last > h.counter || b.againLeft > 0 {
 		return
 	}
-	if b.rowsUsed() < wire.ParityRows || len(b.rows) > 0 && b.rows[len(b.rows)-1] >= h.mark.counter {
+	if b.rowsUsed() < wire.ParityRows || len(b.rows) > 0 && b.rows[len(b.rows)-1] >= h.counter {
 		return
 	}
 	for i := b.packets; i < wire.BlockPackets; i++ {

@@ -62,6 +62,12 @@ var table = []row{
 		"arithmetic on packets, whoever lost them"},
 	{"pkg/wire", transport, []string{"pkg/rangeset"},
 		"formats are read and written alike by both ends, so they know neither"},
+	{"pkg/pace", transport, nil,
+		"a rate follows from times and counts, whatever is sent"},
+	{"pkg/transfer", transport, []string{"pkg/multicast", "pkg/pace", "pkg/parity", "pkg/rangeset", "pkg/wire"},
+		"it is the one place where packets, repair, rate and sockets become a transfer"},
+	{"pkg/sim", transport, []string{"pkg/pace", "pkg/parity", "pkg/rangeset", "pkg/transfer", "pkg/wire"},
+		"it runs the transport's cores in virtual time, and nothing that has a clock of its own"},
 
 	{"pkg/store", images, nil,
 		"the layout on disk is what the other packages of images agree on"},
