@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/launch"
+)
+
+// newRegistryStatusCommand is `registry status`.
+func newRegistryStatusCommand(std *streams) *cobra.Command {
+	var flags registrySpecFlags
+	output := outputTable
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say how the registry runs; exit code 4 when it does not",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			spec, err := flags.spec()
+			if err != nil {
+				return err
+			}
+			status, err := launch.Check(cmd.Context(), spec)
+			if err != nil {
+				return registryError(err)
+			}
+			if err := writeRegistryStatus(std, output, status); err != nil {
+				return err
+			}
+			if !status.Running {
+				return &ExitError{Code: ExitFailed}
+			}
+			return nil
+		},
+	}
+	flags.AddFlags(cmd.Flags())
+	cmd.Flags().VarP(&output, "output", "o", "the form of the answer")
+	return cmd
+}
+
+func writeRegistryStatus(std *streams, output outputFormat, s launch.Status) error {
+	if output != outputTable {
+		return writeAsJSON(std.Out, output, s)
+	}
+	if !s.Running {
+		text := "not running"
+		if s.Mode != launch.None {
+			text = fmt.Sprintf("not running: it ran as a %s; %s", s.Mode, s.Note)
+		}
+		_, err := fmt.Fprintln(std.Out, strings.TrimSuffix(text, "; "))
+		return err
+	}
+	w := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "running\tas a %s, pid %d\n", s.Mode, s.PID)
+	for _, a := range s.Listening {
+		fmt.Fprintf(w, "listens on\t%v\n", a)
+	}
+	fmt.Fprintf(w, "program\t%s\n", s.Version)
+	fmt.Fprintf(w, "after a reboot\t%s\n", map[bool]string{true: "comes back", false: "does not come back"}[s.SurvivesReboot])
+	if s.Note != "" {
+		fmt.Fprintf(w, "note\t%s\n", s.Note)
+	}
+	return w.Flush()
+}
