@@ -26,7 +26,10 @@ func (b *bench) cancelStart() {
 	go func() {
 		defer close(watched)
 		defer cancel()
+		look := time.NewTicker(5 * time.Millisecond)
+		defer look.Stop()
 		for ctx.Err() == nil {
+			<-look.C
 			sock, err := Listener(b.spec.Listen[0])
 			if err == nil && sock.PID != 0 && sock.PID != old.PID {
 				return

@@ -50,6 +50,9 @@ func (s Systemd) ctl(ctx context.Context, args ...string) (string, error) {
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	cmd.WaitDelay = time.Second
 	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx) // not that it was killed for it
+		}
 		text := strings.TrimSpace(complaint.String())
 		return "", fmt.Errorf("systemctl %s: %w: %s", strings.Join(args, " "), err, text[:min(len(text), logTail)])
 	}
