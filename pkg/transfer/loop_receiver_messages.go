@@ -1,0 +1,114 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
+)
+
+// listen posts what the sender says, until the end of the connection.
+func (r *reception) listen() {
+	for {
+		m, err := r.c.receive(wire.SilenceLimit, wire.MaxFrame)
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				err = ErrSilent
+			}
+			r.post(func() { r.fail(wire.Silent, fmt.Errorf("listening to the sender: %w", err)) })
+			return
+		}
+		if p, ok := m.(wire.Repair); ok {
+			p.Payload = slices.Clone(p.Payload)
+			m = p
+		}
+		if !r.post(func() { r.hear(m) }) {
+			return
+		}
+	}
+}
+
+// hear takes in a message.
+func (r *reception) hear(m wire.Message) {
+	if r.isOver {
+		return
+	}
+	switch m := m.(type) {
+	case wire.Segments:
+		r.learn(m)
+	case wire.End:
+		r.learnEnd(m)
+	case wire.Repair:
+		r.mend(m)
+	case wire.Detach:
+		r.detach(m)
+	case wire.Beat:
+	case wire.Bye:
+		r.isOver = true
+		if m.Reason != wire.Finished || !r.isDone {
+			r.err = &ByeError{m.Reason, m.Text}
+		}
+	default:
+		r.fail(wire.Misbehaved, unexpected(m))
+	}
+}
+
+// learn takes in digests, which come once and in order.
+func (r *reception) learn(m wire.Segments) {
+	if int(m.First) != len(r.digests) || r.end != nil {
+		r.fail(wire.Misbehaved, fmt.Errorf("%w: digests from %d, after %d", wire.ErrFormat, m.First, len(r.digests)))
+		return
+	}
+	r.digests = append(r.digests, m.Digests...)
+	for i, d := range m.Digests {
+		r.root.Add(d)
+		r.checkSegment(m.First + uint32(i))
+	}
+}
+
+func (r *reception) learnEnd(m wire.End) {
+	if r.end != nil {
+		return
+	}
+	r.end = &m
+	r.core.End(m.Size)
+	open := make([]uint32, 0, len(r.segments))
+	for seg := range r.segments {
+		open = append(open, seg)
+	}
+	slices.Sort(open)
+	for _, seg := range open {
+		r.checkSegment(seg)
+	}
+	r.checkEnd()
+}
+
+// mend takes in a packet that came over the connection.
+func (r *reception) mend(m wire.Repair) {
+	if !r.core.isEnded || len(m.Payload) != r.g.PayloadLen(r.core.size, m.Packet) {
+		return
+	}
+	r.result.Repairs++
+	count := r.g.Packets(r.core.size, m.Packet.Block)
+	r.keep(r.core.Repair(m.Packet), m.Packet, count, m.Payload)
+	r.fetch(r.clock.now())
+}
+
+// detach takes in that the others do not wait for us, and at the second time that
+// multicast is over for us.
+func (r *reception) detach(m wire.Detach) {
+	isSecond := r.result.Detached != 0
+	r.result.Detached = m.Reason
+	switch {
+	case m.Reason == wire.NoMulticast:
+		r.log.Warn("no multicast received: the stream comes over TCP; see whether the network lets the group through")
+	case !isSecond:
+		r.log.Warn("the others do not wait for this host", "reason", m.Reason)
+	}
+	if isSecond || m.Reason == wire.NoMulticast {
+		r.core.Alone()
+		r.fetch(r.clock.now())
+	}
+}

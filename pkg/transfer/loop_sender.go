@@ -1,0 +1,376 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/multicast"
+	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
+)
+
+// Defaults of SendConfig.
+const (
+	DefaultPort        = 18384
+	DefaultJoinTimeout = 60 * time.Second
+)
+
+// DefaultGroup returns the group that is used when none is named: of the
+// organisation-local scope (RFC 2365).
+func DefaultGroup() netip.Addr { return netip.AddrFrom4([4]byte{239, 192, 77, 1}) }
+
+// ErrNobody is returned when no receiver joined in time.
+var ErrNobody = errors.New("transfer: no receiver joined")
+
+// A SendConfig says how to send. LocalIP, Identity and either Hosts or Secret
+// with Receivers must be set.
+type SendConfig struct {
+	LocalIP netip.Addr
+	// Group is where packets go (default DefaultGroup and DefaultPort).
+	Group netip.AddrPort
+	TTL   int // hops (default 1: this network only)
+	DSCP  int // 0 to 63
+
+	Identity *Identity
+	// Hosts names the receivers by their pins.
+	Hosts map[Pin]string
+	// Secret, when Hosts is empty, is what receivers prove; Receivers is how many
+	// are expected.
+	Secret    Secret
+	Receivers int
+
+	// JoinTimeout is how long all have to join, before those are served that
+	// have (default DefaultJoinTimeout).
+	JoinTimeout time.Duration
+	MaxRate     pace.Rate // 0: no bound
+	Slow        SlowPolicy
+	Memory      int // bytes of buffers (default PoolBytes)
+
+	Log *slog.Logger // nil: none
+	// Progress, when set, is told now and then how many bytes of the stream all
+	// attached receivers hold, or were sent.
+	Progress func(done int64)
+
+	testOnlyWriter func(packetWriter) packetWriter
+}
+
+// A HostResult is what became of one receiver.
+type HostResult struct {
+	Name string     // from SendConfig.Hosts, or its address
+	Addr netip.Addr // not valid if it never joined
+	Done bool       // whether it has the whole stream, verified
+	// Reason and Text tell why not; Detached why the others did not wait for it.
+	Reason   wire.Reason
+	Text     string
+	Detached wire.Reason
+	Counters wire.Counters // from its last report
+}
+
+// A SendResult is what became of all.
+type SendResult struct {
+	Hosts    []HostResult
+	Size     int64  // bytes of the stream
+	Packets  uint64 // sent to the group
+	Parity   uint64 // of these, parity rows
+	Repeated uint64 // of these, data packets sent before
+	Repairs  uint64 // data packets sent to single hosts
+	Unsent   uint64 // datagrams that this host did not let out
+	Rate     pace.Rate
+	Elapsed  time.Duration // since the first packet
+}
+
+// Done returns how many receivers have the whole stream.
+func (r SendResult) Done() (n int) {
+	for _, h := range r.Hosts {
+		if h.Done {
+			n++
+		}
+	}
+	return n
+}
+
+// A packetWriter is the socket that packets leave by.
+type packetWriter interface {
+	SendRun(run []byte, size int) error
+	SetSegment(use bool)
+	Unsent() uint64
+	Close() error
+}
+
+// A sending is the state of one session's sender. The goroutine of run owns all of
+// it; others hand it work by post.
+type sending struct {
+	cfg   SendConfig
+	src   Source
+	g     wire.Geometry
+	clock clock
+	log   *slog.Logger
+	core  *Sender
+	inbox chan func()
+	quit  chan struct{} // closed at the end: post fails
+
+	welcome wire.Welcome
+	sealer  *wire.Sealer
+	tx      packetWriter
+	run     []byte // datagrams back to back
+	inRun   int
+
+	pool    *blockPool
+	asked   chan wire.Block // closed at the end
+	blocks  map[wire.Block]*blockBuffer
+	rows    *rowCache
+	digests []wire.Digest
+	flushed int // digests that all peers were told
+	flushAt time.Duration
+	end     *wire.End
+	repairs chan repairJob // closed at the end
+
+	peers    []*peer // in the order of joining
+	byID     map[HostID]*peer
+	isBegun  bool
+	joinBy   time.Duration
+	canaries canaries
+	beatAt   time.Duration
+	showAt   time.Duration
+	dataSent uint64
+	sentTo   wire.Block // one past the highest block begun
+	fatal    error
+	result   SendResult
+	began    time.Duration
+	wg       sync.WaitGroup
+}
+
+// Send sends src to all receivers and returns when each has it or is given up. It
+// takes control connections from ln, which it closes. The error is of this side:
+// the source, the sockets, or nobody to send to.
+func Send(ctx context.Context, cfg SendConfig, ln net.Listener, src Source) (SendResult, error) {
+	s, err := newSending(cfg, src)
+	if err != nil {
+		ln.Close()
+		return SendResult{}, err
+	}
+	admit := func(Pin) bool { return true }
+	secret := cfg.Secret[:]
+	if len(cfg.Hosts) > 0 {
+		admit = func(p Pin) bool { _, ok := cfg.Hosts[p]; return ok }
+		secret = nil
+	}
+	door := newDoor(ln, senderTLS(cfg.Identity, admit), secret, s.expected(), s.log,
+		func(c *conn) { s.enter(c) })
+	var doors, work sync.WaitGroup
+	doors.Go(func() { _ = door.run(ctx) })
+	work.Go(s.readSource)
+	work.Go(s.repair)
+	err = s.loop(ctx)
+	close(s.quit)
+	door.close()
+	doors.Wait()
+	s.part(err)
+	close(s.asked)
+	close(s.repairs)
+	s.wg.Wait()
+	s.result.Unsent = s.tx.Unsent()
+	s.tx.Close()
+	if s.src.isStream() {
+		go work.Wait() // a read of standard input cannot be ended
+	} else {
+		work.Wait()
+	}
+	return s.result, err
+}
+
+func newSending(cfg SendConfig, src Source) (*sending, error) {
+	cfg.Group = orGroup(cfg.Group)
+	cfg.TTL = cmp.Or(cfg.TTL, 1)
+	cfg.JoinTimeout = cmp.Or(cfg.JoinTimeout, DefaultJoinTimeout)
+	cfg.Memory = cmp.Or(cfg.Memory, PoolBytes)
+	s := &sending{
+		cfg: cfg, src: src, clock: newClock(), log: orDiscard(cfg.Log),
+		g:     wire.Geometry{Payload: wire.DefaultPayload},
+		inbox: make(chan func(), 256), quit: make(chan struct{}),
+		blocks: make(map[wire.Block]*blockBuffer), byID: make(map[HostID]*peer),
+		repairs: make(chan repairJob, repairJobs),
+	}
+	if s.expected() < 1 {
+		return nil, errors.New("transfer: nobody to send to")
+	}
+	if uint64(src.Size) > s.g.MaxSize() {
+		return nil, fmt.Errorf("transfer: %d bytes are more than a session carries, %d", src.Size, s.g.MaxSize())
+	}
+	if err := s.openSocket(); err != nil {
+		return nil, err
+	}
+	s.rows = newRowCache(s.g)
+	rowBytes := maxActive * wire.ParityRows * int(s.g.Payload)
+	n := max((cfg.Memory-rowBytes)/s.g.BlockSize(), 2*maxDepth)
+	s.pool = newBlockPool(s.g, n)
+	s.asked = make(chan wire.Block, n)
+	mode := wire.File
+	if src.isStream() {
+		mode = wire.Stream
+	}
+	s.core = NewSender(SenderConfig{
+		Geometry: s.g, Mode: mode, Size: uint64(src.Size), Receivers: s.expected(), PoolBlocks: n,
+		MaxRate: cfg.MaxRate, Slow: cfg.Slow,
+	})
+	return s, s.newSession(mode, n)
+}
+
+// newSession makes the session's keys and its WELCOME.
+func (s *sending) newSession(mode wire.Mode, window int) (err error) {
+	w := &s.welcome
+	*w = wire.Welcome{
+		Version: wire.Version, Group: s.cfg.Group, Geometry: s.g, Mode: mode,
+		ReportInterval: s.core.Interval(),
+	}
+	if mode == wire.File {
+		w.Size = uint64(s.src.Size)
+	} else {
+		w.Window = uint32(window)
+	}
+	if _, err := rand.Read(w.Key[:]); err != nil {
+		return fmt.Errorf("making the session's key: %w", err)
+	}
+	if _, err := rand.Read(w.Session[:]); err != nil {
+		return fmt.Errorf("making the session's id: %w", err)
+	}
+	s.sealer, err = wire.NewSealer(w.Key, w.Session)
+	return err
+}
+
+func (s *sending) openSocket() error {
+	ifi, err := multicast.InterfaceOf(s.cfg.LocalIP)
+	if err != nil {
+		return err
+	}
+	tx, err := multicast.Dial(multicast.SenderConfig{
+		Group: s.cfg.Group, Interface: ifi, Local: s.cfg.LocalIP, TTL: s.cfg.TTL, DSCP: s.cfg.DSCP,
+	})
+	if err != nil {
+		return err
+	}
+	s.tx = tx
+	if s.cfg.testOnlyWriter != nil {
+		s.tx = s.cfg.testOnlyWriter(tx)
+	}
+	s.tx.SetSegment(false)
+	s.run = make([]byte, 0, maxRun*s.datagram())
+	return nil
+}
+
+func (s *sending) datagram() int { return int(s.g.Payload) + wire.Overhead }
+
+func (s *sending) expected() int {
+	if len(s.cfg.Hosts) > 0 {
+		return len(s.cfg.Hosts)
+	}
+	return s.cfg.Receivers
+}
+
+// post has the loop run f. It waits while the loop has much to do, and reports
+// whether it still runs.
+func (s *sending) post(f func()) bool {
+	select {
+	case s.inbox <- f:
+		return true
+	case <-s.quit:
+		return false
+	}
+}
+
+// loop sends until all is done. A thread of its own, because of its sleeps.
+func (s *sending) loop(ctx context.Context) error {
+	defer lockThread()()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	s.joinBy = s.clock.now() + s.cfg.JoinTimeout
+	for {
+		s.takeWork()
+		now := s.clock.now()
+		wait := s.step(now)
+		switch {
+		case s.fatal != nil:
+			return s.fatal
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case s.isBegun && s.core.Finished():
+			s.finish(s.clock.now())
+			return nil
+		}
+		if wait <= napLimit {
+			nap(wait)
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case f := <-s.inbox:
+			f()
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// takeWork runs what was posted, as much as was there.
+func (s *sending) takeWork() {
+	for range len(s.inbox) {
+		(<-s.inbox)()
+	}
+}
+
+// step does what is due at now and returns how long nothing is.
+func (s *sending) step(now time.Duration) time.Duration {
+	if !s.isBegun {
+		wait := s.prepare(now)
+		if !s.isBegun {
+			return wait
+		}
+	}
+	next := s.core.Tick(now)
+	s.ask()
+	s.act()
+	wait := min(s.sendPackets(now), next-now)
+	if s.fatal == nil {
+		s.act()
+		wait = min(wait, s.sendRepairs(now))
+	}
+	s.tell(now)
+	return wait
+}
+
+// finish sums up after the end.
+func (s *sending) finish(now time.Duration) {
+	s.act()
+	s.result.Rate = s.core.Rate()
+	if s.began > 0 {
+		s.result.Elapsed = now - s.began
+	}
+	if s.end != nil {
+		s.result.Size = int64(s.end.Size)
+		once := (s.end.Size + uint64(s.g.Payload) - 1) / uint64(s.g.Payload)
+		s.result.Repeated = s.dataSent - min(s.dataSent, once)
+	}
+}
+
+func orGroup(g netip.AddrPort) netip.AddrPort {
+	addr, port := g.Addr(), g.Port()
+	if !addr.IsValid() {
+		addr = DefaultGroup()
+	}
+	return netip.AddrPortFrom(addr, cmp.Or(port, DefaultPort))
+}
+
+func orDiscard(l *slog.Logger) *slog.Logger {
+	if l == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return l
+}
