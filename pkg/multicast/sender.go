@@ -23,6 +23,7 @@ type SenderConfig struct {
 	Local     netip.Addr     // their source address, one of the interface's
 
 	TTL         int  // hops (default 1: this network only)
+	DSCP        int  // 0 to 63: the class of service that switches see (default 0)
 	NoLoop      bool // whether receivers on this host are left out
 	NoSegment   bool // whether UDP_SEGMENT is not to be used
 	BufferBytes int  // as SO_SNDBUF counts (default DefaultSendBuffer)
@@ -60,6 +61,7 @@ func (s *Sender) configure(cfg SenderConfig) error {
 	return errors.Join(
 		s.pconn.SetMulticastInterface(cfg.Interface),
 		s.pconn.SetMulticastTTL(orDefault(cfg.TTL, 1)),
+		s.pconn.SetTOS(cfg.DSCP<<2),
 		s.pconn.SetMulticastLoopback(!cfg.NoLoop),
 		s.conn.SetWriteBuffer(orDefault(cfg.BufferBytes, DefaultSendBuffer)),
 	)
