@@ -7,7 +7,7 @@ import (
 )
 
 // newRegistryStopCommand is `registry stop`.
-func newRegistryStopCommand(std *streams) *cobra.Command {
+func newRegistryStopCommand(*streams) *cobra.Command {
 	var flags registrySpecFlags
 	var purge bool
 	cmd := &cobra.Command{

@@ -60,7 +60,7 @@ func TestFault70HangsLater(t *testing.T) {
 	defer e.Close()
 	fake.Hang()
 	begun := time.Now()
-	if _, err := e.Load(t.Context(), blocked{t.Context()}); !errors.Is(err, engine.ErrNotResponding) {
+	if _, err := e.Load(t.Context(), blocked{t.Context().Done()}); !errors.Is(err, engine.ErrNotResponding) {
 		t.Errorf("loaded: %v", err)
 	}
 	if _, err := e.Inspect(t.Context(), "x"); !errors.Is(err, engine.ErrNotResponding) {
@@ -72,12 +72,12 @@ func TestFault70HangsLater(t *testing.T) {
 }
 
 // blocked gives one byte after the other, slowly.
-type blocked struct{ ctx context.Context }
+type blocked struct{ done <-chan struct{} }
 
 func (b blocked) Read(p []byte) (int, error) {
 	select {
-	case <-b.ctx.Done():
-		return 0, b.ctx.Err()
+	case <-b.done:
+		return 0, context.Canceled
 	case <-time.After(short / 20):
 		return 1, nil
 	}

@@ -40,11 +40,10 @@ func (i *containerInstance) settle(ctx context.Context) error {
 	if k.ref.Kind != engine.Podman || !k.spec.Systemd.runs() {
 		return nil
 	}
-	podman, err := exec.LookPath("podman")
-	if err != nil {
-		return nil // its socket is there but not its program: look says so
+	if podman, err := exec.LookPath("podman"); err == nil {
+		return k.writeUnit(ctx, podman)
 	}
-	return k.writeUnit(ctx, podman)
+	return nil // its socket is there but not its program: look says so
 }
 
 // writeUnit makes systemd start the container at every boot.

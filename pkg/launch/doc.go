@@ -11,6 +11,10 @@
 // started, and when that process listens on nothing else (R8, faults 71, 72).
 // [Listener] tells whose a listening socket is.
 //
+// Below the base directory's run lie the pid file of a process, the lock that
+// keeps two runs apart, and a note of the engines that a container of ours was
+// made in: an engine that is down cannot say so itself (fault 70).
+//
 // # Limitations
 //
 // Whose a socket is can be seen by root only, for processes of others. A

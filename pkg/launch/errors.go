@@ -7,15 +7,15 @@ import (
 )
 
 var (
-	// ErrSpec: the Spec cannot be meant so; nothing was touched.
+	// ErrSpec says that the Spec cannot be meant so; nothing was touched.
 	ErrSpec = errors.New("launch: not a usable specification")
-	// ErrNoListener: nobody listens on the address.
+	// ErrNoListener says that nobody listens on the address.
 	ErrNoListener = errors.New("launch: nobody listens")
-	// ErrForeign: a container, unit or file has our name and is not ours.
+	// ErrForeign says that a container, unit or file has our name and is not ours.
 	ErrForeign = errors.New("launch: not ours")
-	// ErrNotReady: what was started did not become a registry in time.
+	// ErrNotReady says that what was started did not become a registry in time.
 	ErrNotReady = errors.New("launch: the registry did not become ready")
-	// ErrNoSystemd: the mode needs systemd, which does not run this machine.
+	// ErrNoSystemd says that the mode needs systemd, which does not run this machine.
 	ErrNoSystemd = errors.New("launch: systemd is not running here")
 )
 

@@ -40,15 +40,16 @@ func (k *processKeeper) logFile() string {
 
 func (k *processKeeper) find(context.Context) ([]instance, error) {
 	r, err := readRecord(k.pidFile())
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	absent := errors.Is(err, os.ErrNotExist)
+	if err != nil && !absent {
 		return nil, err
 	}
-	if err != nil || !r.running() {
+	if absent || !r.running() {
 		orphan, ok := findOrphan(k.logFile())
 		switch {
 		case ok:
 			r = orphan
-		case err != nil:
+		case absent:
 			return nil, nil
 		}
 	}
@@ -121,7 +122,7 @@ func (p *processInstance) start(context.Context) error {
 	if p.program != nil {
 		path = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), p.program.Fd())
 	}
-	cmd := exec.Command(path, p.record.Args...)
+	cmd := exec.Command(path, p.record.Args...) //nolint:noctx // it outlives every context of this program
 	cmd.Args[0] = p.record.Program
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}

@@ -29,7 +29,7 @@ var errIdentity = errors.New("launch: another registry answers")
 
 // ready waits until inst is the registry that s describes. A registry that runs
 // but is exposed is not waited for.
-func (s Spec) ready(ctx context.Context, inst instance, limit time.Duration) (sight, error) {
+func (s Spec) ready(ctx context.Context, inst instance, limit time.Duration) error {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -38,17 +38,17 @@ func (s Spec) ready(ctx context.Context, inst instance, limit time.Duration) (si
 		seen, err := s.readyNow(ctx, inst)
 		var exposed *ExposedError
 		if err == nil {
-			return seen, nil
+			return nil
 		}
 		if errors.As(err, &exposed) || errors.Is(err, os.ErrPermission) || seen.fault != "" {
-			return seen, fmt.Errorf("%w: %w", ErrNotReady, err)
+			return fmt.Errorf("%w: %w", ErrNotReady, err)
 		}
 		select {
 		case <-ctx.Done():
 			if parent.Err() != nil {
 				err = context.Cause(parent) // what was seen last is of no interest
 			}
-			return seen, fmt.Errorf("%w: %w", ErrNotReady, err)
+			return fmt.Errorf("%w: %w", ErrNotReady, err)
 		case <-time.After(pause):
 			pause = min(2*pause, longestPause)
 		}
@@ -164,7 +164,7 @@ func identityOf(ctx context.Context, url string, pinned *tls.Config) (string, er
 		return "", fmt.Errorf("asking %s: %w", url, err)
 	}
 	defer answer.Body.Close()
-	if _, err := io.CopyN(io.Discard, answer.Body, 4<<10); err != nil && err != io.EOF {
+	if _, err := io.CopyN(io.Discard, answer.Body, 4<<10); err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("asking %s: %w", url, err)
 	}
 	if answer.StatusCode != http.StatusOK {

@@ -132,7 +132,7 @@ func parseStat(stat string) (uint64, bool) {
 		return 0, false
 	}
 	f := strings.Fields(stat[end+1:])
-	const state, start = 3 - 3, 22 - 3
+	const state, start = 0, 22 - 3
 	if len(f) <= start || f[state] == "Z" || f[state] == "X" {
 		return 0, false
 	}

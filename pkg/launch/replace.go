@@ -38,7 +38,7 @@ func (h *house) keep(ctx context.Context, k keeper) (Status, bool, error) {
 		if err != nil || !seen.running || seen.fingerprint != want {
 			continue
 		}
-		if _, err = h.spec.ready(ctx, r.instance, keepTimeout); err != nil {
+		if err = h.spec.ready(ctx, r.instance, keepTimeout); err != nil {
 			h.spec.Log.Info("the registry runs but does not serve", "err", err)
 			continue
 		}
@@ -139,7 +139,7 @@ func (h *house) replace(ctx context.Context, k keeper) (Status, error) {
 	if err := next.start(ctx); err != nil {
 		return Status{}, h.undo(ctx, next, before, err)
 	}
-	if _, err := h.spec.ready(ctx, next, h.spec.ReadyTimeout); err != nil {
+	if err := h.spec.ready(ctx, next, h.spec.ReadyTimeout); err != nil {
 		if ctx.Err() == nil { // without time nobody could say whose the address is
 			// Somebody may have taken the address in between.
 			err = errors.Join(err, h.checkPorts(ctx, next))

@@ -80,7 +80,7 @@ func NewFake(t testing.TB, cfg FakeConfig) *Fake {
 	t.Cleanup(func() {
 		f.Down()
 		f.endAll()
-		os.RemoveAll(dir)
+		_ = os.RemoveAll(dir)
 	})
 	if err := f.Up(); err != nil {
 		t.Fatal(err)

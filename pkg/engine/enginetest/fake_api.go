@@ -8,8 +8,6 @@ import (
 	"os/exec"
 	"strings"
 
-	"github.com/docker/docker/api/types/container"
-
 	"github.com/daisy-mcast/daisy-mcast/pkg/engine"
 )
 
@@ -80,8 +78,22 @@ func (f *Fake) ping(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("OK"))
 }
 
+// restartAlways is the policy of a container that the engine starts again.
+const restartAlways = "always"
+
+// A createRequest is what is read of a request for a container.
+type createRequest struct {
+	Image, User string
+	Cmd         []string
+	Labels      map[string]string
+	HostConfig  struct {
+		RestartPolicy struct{ Name string }
+		Mounts        []engine.Mount
+	}
+}
+
 func (f *Fake) create(w http.ResponseWriter, r *http.Request) {
-	var body container.CreateRequest
+	var body createRequest
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 		f.fault(w, http.StatusBadRequest, err.Error())
 		return
@@ -100,11 +112,8 @@ func (f *Fake) create(w http.ResponseWriter, r *http.Request) {
 	f.made++
 	c := &fakeContainer{id: fmt.Sprintf("%064x", f.made), spec: engine.Container{
 		Name: name, Image: body.Image, Args: body.Cmd, User: body.User, Labels: body.Labels,
-		Restart: body.HostConfig.RestartPolicy.Name == container.RestartPolicyAlways,
+		Mounts: body.HostConfig.Mounts, Restart: body.HostConfig.RestartPolicy.Name == restartAlways,
 	}}
-	for _, m := range body.HostConfig.Mounts {
-		c.spec.Mounts = append(c.spec.Mounts, engine.Mount{Source: m.Source, Target: m.Target})
-	}
 	f.containers = append(f.containers, c)
 	answer(w, http.StatusCreated, map[string]any{"Id": c.id, "Warnings": []string{}})
 }
@@ -177,9 +186,9 @@ func (f *Fake) inspect(w http.ResponseWriter, _ *http.Request, c *fakeContainer)
 		"Status": status, "Running": c.pid != 0 || c.restarting, "Restarting": c.restarting, "Pid": c.pid, "ExitCode": c.exit,
 	})
 	set("Config", map[string]any{"Cmd": c.spec.Args, "Image": c.spec.Image, "Labels": c.spec.Labels, "User": c.spec.User})
-	policy := container.RestartPolicyDisabled
+	policy := "no"
 	if c.spec.Restart {
-		policy = container.RestartPolicyAlways
+		policy = restartAlways
 	}
 	set("HostConfig", map[string]any{"RestartPolicy": map[string]any{"Name": policy}})
 	answer(w, http.StatusOK, body)
