@@ -75,6 +75,8 @@ func commands(std *streams) []*cobra.Command {
 		newRegistryCommand(std),
 		newTargetsCommand(std),
 		newInventoryCommand(std),
+		newSendCommand(std),
+		newReceiveCommand(std),
 		newServerCommand(std),
 		newClientCommand(std),
 	}

@@ -1,0 +1,233 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
+	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
+)
+
+// maxTokenLine bounds what is read in search of a token.
+const maxTokenLine = 4096
+
+// receiveOptions are the flags of `receive`.
+type receiveOptions struct {
+	config    transfer.ReceiveConfig
+	localIP   string
+	tokenFile string
+	out       string
+	quiet     bool
+}
+
+// AddFlags declares the flags that fill o.
+func (o *receiveOptions) AddFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.localIP, "local-ip", "", "the `IP` of this host by which it reaches the sender; its interface is the one to listen on")
+	f.StringVar(&o.tokenFile, "token-file", "", "read the sender's token from `FILE`, or - for standard input (default: ask for it)")
+	f.StringVar(&o.out, "out", "-", "write to `FILE`, or - for standard output")
+	f.DurationVar(&o.config.ConnectTimeout, "connect-timeout", transfer.DefaultJoinTimeout,
+		"how long to try to reach the sender")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print the result and errors only")
+}
+
+// newReceiveCommand is `receive`: the other end of `send`.
+func newReceiveCommand(std *streams) *cobra.Command {
+	var opts receiveOptions
+	cmd := &cobra.Command{
+		Use:   "receive --local-ip IP [--token-file FILE|-] [--out FILE|-]",
+		Short: "Receive what 'send' sends",
+		Long: `Receive what a sender sends to all its receivers, to FILE or to standard output.
+
+The token that the sender printed comes from a file, from standard input or from
+a prompt; never from the command line, which every user of this host can read.
+
+Every byte is verified before it is written. FILE appears when it is complete
+and on its disk; the exit code is 0 only then.`,
+		Example: `  daisy-mcast receive --local-ip 10.20.11.7 --token-file token --out kolla.tgz
+  ssh deploy cat token | daisy-mcast receive --local-ip 10.20.11.7 --token-file - | tar x`,
+		Args: argCount(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.parse(std); err != nil {
+				return usage(fmt.Errorf("receive: %w", err), "see 'daisy-mcast receive --help'")
+			}
+			return runReceive(cmd.Context(), std, opts)
+		},
+	}
+	opts.AddFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *receiveOptions) parse(std *streams) (err error) {
+	c := &o.config
+	if c.LocalIP, err = parseLocalIP(o.localIP); err != nil {
+		return err
+	}
+	if c.ConnectTimeout <= 0 {
+		return errors.New("--connect-timeout must be more than 0")
+	}
+	text, err := readToken(std, o.tokenFile)
+	if err != nil {
+		return err
+	}
+	token, err := transfer.ParseToken(text)
+	if err != nil {
+		return err
+	}
+	c.Sender, c.Pin, c.Secret = token.Sender, token.Pin, token.Secret
+	return nil
+}
+
+// readToken reads a line from a file, standard input or a terminal.
+func readToken(std *streams, file string) (string, error) {
+	switch file {
+	case "":
+		return askToken(std)
+	case "-":
+		return readTokenLine(std.In)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	defer f.Close()
+	return readTokenLine(f)
+}
+
+func readTokenLine(r io.Reader) (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(r, maxTokenLine)).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	return strings.TrimSpace(line), nil
+}
+
+// askToken prompts for the token, which is not shown.
+func askToken(std *streams) (string, error) {
+	f, ok := std.In.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return "", errors.New("there is no terminal to ask for the token: --token-file FILE, or - for standard input")
+	}
+	fmt.Fprint(std.Err, "token: ")
+	text, err := term.ReadPassword(int(f.Fd()))
+	fmt.Fprintln(std.Err)
+	if err != nil {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	return string(text), nil
+}
+
+func runReceive(ctx context.Context, std *streams, opts receiveOptions) error {
+	out, err := openOutput(std.Out, opts.out)
+	if err != nil {
+		return usage(fmt.Errorf("receive: %w", err), "")
+	}
+	defer out.abandon()
+	cfg := opts.config
+	cfg.Log = humanLog(std.Err, opts.quiet)
+	cfg.Finish = out.finish
+	if cfg.Identity, err = transfer.NewIdentity(); err != nil {
+		return err
+	}
+	begun := time.Now()
+	result, err := transfer.Receive(ctx, cfg, out.sink)
+	if err == nil || result.Size > 0 {
+		printReceivedNative(std.Err, result, time.Since(begun))
+	}
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return &ExitError{Code: ExitInterrupted, Err: errors.New("receive: interrupted")}
+	}
+	return &ExitError{Code: ExitFailed, Err: fmt.Errorf("receive: %w", err), Hint: receiveHint(err)}
+}
+
+// receiveHint says what to do about err, if there is something.
+func receiveHint(err error) string {
+	var bye *transfer.ByeError
+	switch {
+	case errors.Is(err, transfer.ErrSenderKey):
+		return "another program answers at the sender's address, or the token is of an older sending"
+	case errors.Is(err, wire.ErrVersion):
+		return "use the same version of daisy-mcast on both sides"
+	case errors.As(err, &bye) && bye.Reason == wire.Gone:
+		return "a stream cannot be joined late, or by a host that does not keep up; send a file"
+	}
+	return ""
+}
+
+func printReceivedNative(w io.Writer, r transfer.ReceiveResult, took time.Duration) {
+	c := r.Counters
+	fmt.Fprintf(w, "received %d bytes in %v: %d packets, %d duplicates; lost: %d on the wire, %d in the socket's buffer, %d damaged or forged, %d behind the disk; %d over TCP, %d bad segments, %d foreign\n",
+		r.Size, took.Round(time.Millisecond), c.Received, c.Duplicates, r.Lost, c.Overflow, c.BadTags, c.NoRoom,
+		r.Repairs, c.BadSegments, r.Drops.Foreign)
+}
+
+// An output is where the stream goes: in place of a regular file, one beside it
+// that takes its name when it is complete.
+type output struct {
+	sink transfer.Sink
+	file *os.File // nil once it is finished or abandoned
+	name string   // that the file gets; "" if it has it
+}
+
+func openOutput(stdout io.Writer, name string) (*output, error) {
+	if name == "-" {
+		f, _ := stdout.(*os.File)
+		return &output{sink: transfer.StreamSink(stdout), file: f}, nil
+	}
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		return &output{sink: transfer.StreamSink(f), file: f}, nil
+	}
+	f, err := os.OpenFile(name+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	return &output{sink: transfer.FileSink(f), file: f, name: name}, nil
+}
+
+// finish brings the file to its disk and gives it its name.
+func (o *output) finish() error {
+	f := o.file
+	o.file = nil
+	if f == nil {
+		return nil
+	}
+	if err := closeOutput(f, true); err != nil || o.name == "" {
+		return err
+	}
+	if err := os.Rename(f.Name(), o.name); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(o.name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// abandon removes what is not complete.
+func (o *output) abandon() {
+	if o.file == nil {
+		return
+	}
+	o.file.Close()
+	if o.name != "" {
+		os.Remove(o.file.Name())
+	}
+}

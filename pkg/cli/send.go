@@ -1,0 +1,238 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/multicast"
+	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
+	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
+)
+
+// sendOptions are the arguments and flags of `send`.
+type sendOptions struct {
+	config    transfer.SendConfig
+	localIP   string
+	group     string
+	port      uint16
+	maxRate   bitRate
+	tokenFile string
+	quiet     bool
+}
+
+// AddFlags declares the flags that fill o.
+func (o *sendOptions) AddFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.localIP, "local-ip", "", "the `IP` of this host that receivers reach; its interface is the one to send from")
+	f.IntVar(&o.config.Receivers, "receivers", 0, "how many receivers to wait for")
+	f.StringVar(&o.tokenFile, "token-file", "", "write the token to `FILE`, for its owner only, in place of standard output")
+	f.StringVar(&o.group, "group", transfer.DefaultGroup().String(), "the multicast `ADDRESS`")
+	f.Uint16Var(&o.port, "port", transfer.DefaultPort, "the port, TCP and UDP")
+	f.IntVar(&o.config.TTL, "ttl", 1, "how many routers the multicast may pass, plus one")
+	f.IntVar(&o.config.DSCP, "dscp", 0, "class of service of the packets, 0 to 63")
+	f.Var(&o.maxRate, "max-rate", "send no faster, in bits a second: 900M, 1G (default: what the network takes)")
+	f.DurationVar(&o.config.JoinTimeout, "join-timeout", transfer.DefaultJoinTimeout,
+		"how long to wait for the receivers, before those are served that are there")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print the token, the result and errors only")
+}
+
+// newSendCommand is `send`: any file or stream, to many hosts at once.
+func newSendCommand(std *streams) *cobra.Command {
+	var opts sendOptions
+	cmd := &cobra.Command{
+		Use:   "send --local-ip IP --receivers N [FILE|-]",
+		Short: "Send a file or stream to many hosts at once, encrypted, over the native protocol",
+		Long: `Send FILE, or standard input, to N hosts at once that run 'receive'.
+
+A token is printed first: one line that the receivers have to be given, by ssh
+or by hand. It is a secret, and of use for this sending only.
+
+A file can be read again: receivers that come late or lose much get what they
+miss. Of a stream only a window is kept, and a receiver that does not keep up is
+given up. What became of each receiver is told on standard error; the exit code
+is 0 only if all have every byte, verified, and 4 if some have not.`,
+		Example: `  daisy-mcast send --local-ip 10.20.11.2 --receivers 16 --token-file token kolla.tgz
+  tar c images | daisy-mcast send --local-ip 10.20.11.2 --receivers 2 --max-rate 900M`,
+		Args: argCount(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.parse(); err != nil {
+				return usage(fmt.Errorf("send: %w", err), "see 'daisy-mcast send --help'")
+			}
+			return runSend(cmd.Context(), std, opts, args)
+		},
+	}
+	opts.AddFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *sendOptions) parse() (err error) {
+	c := &o.config
+	if c.LocalIP, err = parseLocalIP(o.localIP); err != nil {
+		return err
+	}
+	group, err := parseIPv4("--group", o.group)
+	if err != nil {
+		return err
+	}
+	c.Group = netip.AddrPortFrom(group, o.port)
+	if err := multicast.CheckGroup(c.Group); err != nil {
+		return fmt.Errorf("--group and --port: %w", err)
+	}
+	c.MaxRate = pace.Rate(o.maxRate) / 8
+	switch {
+	case c.Receivers < 1 || c.Receivers > 10000:
+		return fmt.Errorf("--receivers %d is not from 1 to 10000", c.Receivers)
+	case c.TTL < 1 || c.TTL > 255:
+		return fmt.Errorf("--ttl %d is not from 1 to 255", c.TTL)
+	case c.DSCP < 0 || c.DSCP > 63:
+		return fmt.Errorf("--dscp %d is not from 0 to 63", c.DSCP)
+	case c.JoinTimeout <= 0:
+		return errors.New("--join-timeout must be more than 0")
+	}
+	return nil
+}
+
+// parseLocalIP reads --local-ip, which must be an address of this host.
+func parseLocalIP(s string) (netip.Addr, error) {
+	if s == "" {
+		return netip.Addr{}, errors.New("--local-ip is needed: which network to use")
+	}
+	addr, err := parseIPv4("--local-ip", s)
+	if err != nil {
+		return addr, err
+	}
+	_, err = multicast.InterfaceOf(addr)
+	return addr, err
+}
+
+func runSend(ctx context.Context, std *streams, opts sendOptions, args []string) error {
+	src, closeSource, err := openSource(std, args)
+	if err != nil {
+		return usage(fmt.Errorf("send: %w", err), "")
+	}
+	defer closeSource()
+	cfg := opts.config
+	cfg.Log = humanLog(std.Err, opts.quiet)
+	if cfg.Identity, err = transfer.NewIdentity(); err != nil {
+		return err
+	}
+	address := netip.AddrPortFrom(cfg.LocalIP, opts.port)
+	token, err := transfer.NewToken(address, cfg.Identity.Pin())
+	if err != nil {
+		return usage(err, "")
+	}
+	cfg.Secret = token.Secret
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp4", address.String())
+	if err != nil {
+		return usage(fmt.Errorf("send: %w", err), "--local-ip must be an address of this host, and --port free")
+	}
+	if err := writeToken(std.Out, opts.tokenFile, token); err != nil {
+		ln.Close()
+		return usage(fmt.Errorf("send: %w", err), "")
+	}
+	result, err := transfer.Send(ctx, cfg, ln, src)
+	printSent(std.Err, result)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return &ExitError{Code: ExitInterrupted, Err: errors.New("send: interrupted")}
+	case errors.Is(err, transfer.ErrNobody), errors.Is(err, transfer.ErrSource):
+		return &ExitError{Code: ExitFailed, Err: fmt.Errorf("send: %w", err)}
+	case err != nil:
+		return err
+	case result.Done() < len(result.Hosts):
+		return &ExitError{Code: ExitFailed, Err: fmt.Errorf("send: %d of %d receivers have the stream",
+			result.Done(), len(result.Hosts))}
+	}
+	return nil
+}
+
+// openSource opens what is to be sent: a file that can be read again, or a
+// stream.
+func openSource(std *streams, args []string) (src transfer.Source, closeSource func(), err error) {
+	in := std.In
+	closeSource = func() {}
+	if len(args) == 1 && args[0] != "-" {
+		f, err := os.Open(args[0])
+		if err != nil {
+			return src, nil, err
+		}
+		in, closeSource = f, func() { f.Close() }
+	}
+	if f, ok := in.(*os.File); ok {
+		info, err := f.Stat()
+		if err != nil {
+			closeSource()
+			return src, nil, err
+		}
+		if at, err := f.Seek(0, io.SeekCurrent); info.Mode().IsRegular() && err == nil {
+			size := info.Size() - at
+			return transfer.FileSource(io.NewSectionReader(f, at, size), size), closeSource, nil
+		}
+	}
+	return transfer.StreamSource(in), closeSource, nil
+}
+
+// writeToken prints the token, or writes it to a file of its own that is there
+// whole or not at all.
+func writeToken(out io.Writer, file string, token transfer.Token) error {
+	if file == "" {
+		_, err := fmt.Fprintln(out, token.Text())
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), ".token-*") // 0600
+	if err != nil {
+		return fmt.Errorf("writing the token: %w", err)
+	}
+	_, err = fmt.Fprintln(f, token.Text())
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("writing the token: %w", err)
+	}
+	return nil
+}
+
+// printSent prints a line for each receiver about which there is something to
+// say, and the result.
+func printSent(w io.Writer, r transfer.SendResult) {
+	for _, h := range r.Hosts {
+		switch {
+		case !h.Done:
+			fmt.Fprintf(w, "%s: %s\n", h.Name, because(h.Reason, h.Text))
+		case h.Detached != 0:
+			fmt.Fprintf(w, "%s: done, after the others: %v\n", h.Name, h.Detached)
+		}
+	}
+	fmt.Fprintf(w, "sent %d bytes in %v%s: %d of %d receivers done; %d packets, of which %d parity and %d again; %d to single hosts, %d not let out\n",
+		r.Size, r.Elapsed.Round(time.Millisecond), rateText(r.Size, r.Elapsed), r.Done(), len(r.Hosts),
+		r.Packets, r.Parity, r.Repeated, r.Repairs, r.Unsent)
+}
+
+func because(r wire.Reason, text string) string {
+	if text == "" {
+		return r.String()
+	}
+	return fmt.Sprintf("%v: %s", r, text)
+}
+
+// rateText is the rate of the stream's own bytes.
+func rateText(size int64, took time.Duration) string {
+	if size == 0 || took <= 0 {
+		return ""
+	}
+	return " (" + strconv.FormatFloat(float64(size)*8/took.Seconds()/1e6, 'f', 1, 64) + " Mb/s)"
+}
