@@ -44,6 +44,8 @@ const (
 	// LateCloseTime is the same after the run's deadline: agents that hang are
 	// not waited for, and those of hosts elsewhere end without us.
 	LateCloseTime = 5 * time.Second
+	// WindUpTime is what the sender gets to end when no host receives any more.
+	WindUpTime = 10 * time.Second
 	// EndTime is how long a session whose output has ended may take to end: ssh
 	// passes on the exit status after the output.
 	EndTime = 2 * time.Second

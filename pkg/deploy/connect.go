@@ -38,8 +38,27 @@ func (r *run) connect(ctx context.Context) error {
 	if err := r.identify(); err != nil {
 		return err
 	}
-	r.each(ctx, "connect", reached, r.shareWithSender)
+	r.refuseTwins(reached)
+	r.each(ctx, "share", r.where(r.isSenderToo), r.shareWithSender)
 	return r.chooseAddress(reached)
+}
+
+// refuseTwins leaves out hosts that turned out to be a machine which is in the
+// list already under another name (fault 61).
+func (r *run) refuseTwins(hosts []*host) {
+	first := make(map[string]*host)
+	for _, h := range hosts {
+		other := first[h.facts.Machine]
+		if other == nil {
+			first[h.facts.Machine] = h
+			continue
+		}
+		h.drop()
+		r.blame(h, "connect", &message.Problem{
+			Reason: message.ReasonIdentity,
+			Text:   fmt.Sprintf("it is the same machine as %s", other.label()),
+		})
+	}
 }
 
 func (r *run) setup(h *host) message.Setup {
@@ -163,12 +182,15 @@ func sharesMAC(want, have []string) bool {
 	})
 }
 
-// shareWithSender joins a target that is the sender's own machine to the central
-// registry: one process, one store, both addresses (R11).
+// isSenderToo reports whether a target is the sender's own machine, which then has
+// one registry.
+func (r *run) isSenderToo(h *host) bool {
+	return h.isUsable() && h.facts.Machine == r.sender.facts.Machine && r.cfg.CentralIs == nil
+}
+
+// shareWithSender joins a target to the central registry: one process, one store,
+// both addresses (R11).
 func (r *run) shareWithSender(ctx context.Context, h *host) error {
-	if h.facts.Machine != r.sender.facts.Machine || r.cfg.CentralIs != nil {
-		return nil
-	}
 	h.shared = true
 	setup := r.senderSetup()
 	setup.Listen = h.cfg.Listen

@@ -1,7 +1,9 @@
 package deploy
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -111,6 +113,50 @@ func TestSenderThatDoesNotBegin(t *testing.T) {
 	}
 	if b.agents[0].did(message.CallReceive) != 0 || len(b.sessions) != 3 {
 		t.Errorf("calls %v, %d sessions", b.agents[0].calls, len(b.sessions))
+	}
+}
+
+// What the sender has sent is in the report although it says so after the hosts,
+// and one that does not end is not waited for.
+func TestSenderEndsAfterTheHosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 2)
+		b.sender.onCall = func(name string) {
+			if name == message.CallSend {
+				time.Sleep(WindUpTime / 2)
+			}
+		}
+		rep, err := b.run()
+		if err != nil || rep.SentBytes != 4000 || rep.Outcome(progress.Local) != 2 {
+			t.Errorf("sent %d, %+v, %v", rep.SentBytes, rep.Counts, err)
+		}
+		b = newBench(t, 2)
+		b.sender.hangs = message.CallSend
+		begin := time.Now()
+		rep, err = b.run()
+		if took := time.Since(begin); err != nil || took > WindUpTime+slack || rep.Outcome(progress.Local) != 2 {
+			t.Errorf("after %v: %+v, %v", took, rep.Counts, err)
+		}
+	})
+}
+
+// Who is cut short is told by what: its own limit or the run's.
+func TestTimeIsUp(t *testing.T) {
+	r := &run{deadline: time.Now().Add(time.Hour)}
+	for limit, ofRun := range map[time.Duration]bool{0: false, 2 * time.Hour: true} {
+		if ofRun {
+			r.deadline = time.Now()
+		}
+		ctx, cancel := r.within(t.Context(), limit)
+		<-ctx.Done()
+		cause := context.Cause(ctx)
+		cancel()
+		if !errors.Is(cause, context.DeadlineExceeded) || errors.Is(cause, ErrDeadline) != ofRun {
+			t.Errorf("limit %v: got %v", limit, cause)
+		}
+		if p := problemOf("list", fmt.Errorf("x: %w", cause)); p.Reason != reasonDeadline {
+			t.Errorf("limit %v: %+v", limit, p)
+		}
 	}
 }
 

@@ -88,9 +88,9 @@ func (f *fakeAgent) did(name string) (n int) {
 type fakeSession struct {
 	inOrder atomic.Bool // it was asked to end, not killed
 	once    sync.Once
-	in   *io.PipeWriter // the run's end of the agent's input
-	out  *io.PipeReader // and of its output
-	done chan struct{}  // closed when the agent has ended
+	in      *io.PipeWriter // the run's end of the agent's input
+	out     *io.PipeReader // and of its output
+	done    chan struct{}  // closed when the agent has ended
 }
 
 func (s *fakeSession) Kill() {

@@ -150,7 +150,7 @@ func problemOf(step string, err error) *Problem {
 		}
 	case errors.Is(err, control.ErrSilent):
 		p.Reason = reasonSilent
-	case errors.Is(err, ErrDeadline), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded):
 		p.Reason = reasonDeadline
 	}
 	return p

@@ -119,6 +119,17 @@ func TestR1HostWithoutAnAddress(t *testing.T) {
 	}
 }
 
+// Two names of one machine are one machine: the second name is left out.
+func TestFault61OneMachineTwice(t *testing.T) {
+	b := newBench(t, 3)
+	b.agents[2].facts.Machine = b.agents[0].facts.Machine
+	rep, err := b.run()
+	if err != nil || rep.Outcome(progress.Local) != 2 || rep.Hosts[2].Reason != message.ReasonIdentity ||
+		!strings.Contains(rep.Hosts[2].Detail, "host0") || b.agents[2].did(message.CallList) != 0 {
+		t.Errorf("got %+v, %v", rep.Hosts[2], err)
+	}
+}
+
 func TestSomeAddress(t *testing.T) {
 	named := func(given string, own ...string) *host {
 		h := &host{}

@@ -135,11 +135,24 @@ func (r *run) run(ctx context.Context) error {
 
 // within bounds a step by limit and by the run's deadline.
 func (r *run) within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	at := time.Now().Add(limit)
-	if r.deadline.Before(at) {
-		at = r.deadline
+	at, cause := time.Now().Add(limit), error(&timeUp{text: fmt.Sprintf("no answer within %v", limit.Round(time.Second))})
+	if !at.Before(r.deadline) {
+		at, cause = r.deadline, &timeUp{text: "no answer by the end of the run's time", is: ErrDeadline}
 	}
-	return context.WithDeadlineCause(ctx, at, fmt.Errorf("%w: no answer", ErrDeadline))
+	return context.WithDeadlineCause(ctx, at, cause)
+}
+
+// timeUp is the cause of a context that has ended by its deadline.
+type timeUp struct {
+	text string
+	is   error // what else it is; may be nil
+}
+
+func (e *timeUp) Error() string { return e.text }
+
+// Is makes it one of context's too, by which others know it.
+func (e *timeUp) Is(target error) bool {
+	return target == context.DeadlineExceeded || e.is != nil && target == e.is
 }
 
 // each runs do for all hosts at once, waits, and keeps what went wrong in the

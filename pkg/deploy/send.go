@@ -38,10 +38,13 @@ func (r *run) send(ctx context.Context) error {
 		return <-ended
 	}
 	r.each(ctx, "send", to, func(ctx context.Context, h *host) error { return r.receiveOn(ctx, h, pack) })
-	if len(r.where((*host).receives)) == 0 {
-		stop() // nobody is left to send to
+	select { // it has lost all receivers, or is about to say what it has sent
+	case err := <-ended:
+		return err
+	case <-time.After(WindUpTime):
+		stop()
+		return <-ended
 	}
-	return <-ended
 }
 
 func isClosed(c <-chan struct{}) bool {
