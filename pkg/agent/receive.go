@@ -35,7 +35,9 @@ func (a *agent) callReceive(ctx context.Context, req message.Receive) (message.R
 	sink := imageset.NewSink(pack, st, wanted(st, set))
 	finish := sync.OnceValue(sink.Close)
 	res, err := c.receive(ctx, req, sink, finish, func(done int64) { a.bytes(done, pack.Size()) })
-	err = errors.Join(err, finish())
+	if ferr := finish(); err == nil {
+		err = ferr // else it is in err, and in the sink's result
+	}
 	res.Problem = receiveProblem(sink.Result(), err)
 	res.Missing = append([]int{}, st.Missing(set)...)
 	return res, nil
@@ -57,8 +59,10 @@ func receiveProblem(got imageset.SinkResult, err error) *message.Problem {
 		return slices.ContainsFunc([]error{syscall.ENOSPC, syscall.EDQUOT}, func(t error) bool { return errors.Is(e, t) })
 	}
 	switch {
-	case noSpace(err) || noSpace(got.Err):
-		return &message.Problem{Reason: message.ReasonDisk, Text: errors.Join(got.Err, err).Error()}
+	case noSpace(got.Err):
+		return &message.Problem{Reason: message.ReasonDisk, Text: got.Err.Error()}
+	case noSpace(err):
+		return &message.Problem{Reason: message.ReasonDisk, Text: err.Error()}
 	case got.Err != nil:
 		return &message.Problem{Reason: message.ReasonStore, Text: got.Err.Error()}
 	case errors.Is(err, errNoMulticast):

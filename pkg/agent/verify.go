@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/launch"
@@ -37,8 +38,12 @@ func (a *agent) callVerify(ctx context.Context, req message.Verify) (message.Emp
 	base := "http://" + spec.Listen[0].String()
 	if req.Lean {
 		err = client.VerifyThrough(ctx, base, set, spec.Identity)
-	} else if err = client.VerifyLocal(ctx, base, set, spec.Identity); err != nil {
-		err = errors.Join(err, a.removeCorrupt(ctx, st, set))
+	} else {
+		err = client.VerifyLocal(ctx, base, set, spec.Identity)
+		var bad *registry.BadImageError
+		if errors.As(err, &bad) {
+			err = errors.Join(err, a.removeCorrupt(ctx, st, set))
+		}
 	}
 	if err != nil {
 		return message.Empty{}, problem(message.ReasonVerify, err)
@@ -51,15 +56,30 @@ func (a *agent) callVerify(ctx context.Context, req message.Verify) (message.Emp
 // run.
 func (a *agent) removeCorrupt(ctx context.Context, st *store.Store, set *store.Set) error {
 	var errs []error
-	for _, b := range set.Blobs {
-		err := st.VerifyBlobs(ctx, []store.Blob{b}, 1)
-		if !errors.Is(err, store.ErrDigestMismatch) {
+	for _, d := range corrupt(st.VerifyBlobs(ctx, set.Blobs, runtime.GOMAXPROCS(0))) {
+		if err := st.RemoveBlob(d); err != nil {
+			errs = append(errs, fmt.Errorf("removing corrupt blob %s: %w", d, err))
 			continue
 		}
-		a.note("blob %s was corrupt on disk and has been removed", b.Digest)
-		if err := st.RemoveBlob(b.Digest); err != nil {
-			errs = append(errs, fmt.Errorf("removing corrupt blob %s: %w", b.Digest, err))
-		}
+		a.note("blob %s was corrupt on disk and has been removed", d)
 	}
 	return errors.Join(errs...)
+}
+
+// corrupt finds the blobs with other bytes than they should have in what
+// VerifyBlobs returned.
+func corrupt(err error) []store.Digest {
+	var all []store.Digest
+	list, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		var b *store.BlobError
+		if errors.As(err, &b) && errors.Is(b, store.ErrDigestMismatch) {
+			all = append(all, b.Digest)
+		}
+		return all
+	}
+	for _, e := range list.Unwrap() {
+		all = append(all, corrupt(e)...)
+	}
+	return all
 }
