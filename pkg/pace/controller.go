@@ -37,6 +37,7 @@ type Controller struct {
 	limit  Rate // estimate of what the group takes
 	tracks map[Host]*track
 
+	lookedAt   time.Duration // at the hosts, last
 	roundFrom  uint64 // counter of the round's first packet
 	roundAt    time.Duration
 	probe      float64 // share added by the running probe
@@ -137,15 +138,15 @@ func (c *Controller) updateLag(now time.Duration, t *track) {
 }
 
 func (c *Controller) updateMedian(now time.Duration) {
-	heard := c.collect(func(t *track) bool { return t.samples > 0 && now-t.at <= c.silence() })
+	heard := byCapacity(c.collect(func(t *track) bool { return t.samples > 0 && now-t.at <= c.silence() }))
 	c.medianAt = now
 	if len(heard) > 0 {
 		c.median = heard[len(heard)/2].capacity
 	}
 }
 
-// collect returns the hosts for which keep, by capacity. It is valid until the
-// next call.
+// collect returns the hosts for which keep, in no order that may matter. It is
+// valid until the next call.
 func (c *Controller) collect(keep func(*track) bool) []*track {
 	c.scratch = c.scratch[:0]
 	for _, t := range c.tracks {
@@ -153,10 +154,15 @@ func (c *Controller) collect(keep func(*track) bool) []*track {
 			c.scratch = append(c.scratch, t)
 		}
 	}
-	slices.SortFunc(c.scratch, func(a, b *track) int {
+	return c.scratch
+}
+
+// byCapacity sorts hosts in place.
+func byCapacity(tracks []*track) []*track {
+	slices.SortFunc(tracks, func(a, b *track) int {
 		return cmp.Or(cmp.Compare(a.capacity, b.capacity), cmp.Compare(a.end, b.end), cmp.Compare(a.queue, b.queue))
 	})
-	return c.scratch
+	return tracks
 }
 
 // slowest returns the least capacity among hosts that keep up with the median of

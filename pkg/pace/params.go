@@ -49,6 +49,9 @@ const (
 	// maxBrake is the most that marks take off the rate in one round.
 	maxBrake = 0.1
 
+	// lookTime is how often the hosts' samples are looked at, at most.
+	lookTime = 5 * time.Millisecond
+
 	// roundHosts is how many hosts' samples make a round in the start-up.
 	roundHosts = 5
 	// freshShare is the share of a sample that has to be sent at the round's rate.

@@ -28,6 +28,10 @@ func (c *Controller) State() string { return c.state.String() }
 // samples. next is the counter of the next packet. It reports whether the rate
 // has changed.
 func (c *Controller) Tick(now time.Duration, next uint64) bool {
+	if now-c.lookedAt < min(c.cfg.Interval/8, lookTime) {
+		return false
+	}
+	c.lookedAt = now
 	was := c.rate
 	switch c.state {
 	case starting:
@@ -79,8 +83,8 @@ func (c *Controller) ceiling() Rate {
 // round begins a new round with the packet next.
 func (c *Controller) round(now time.Duration, next uint64) { c.roundFrom, c.roundAt = next, now }
 
-// fresh returns the hosts whose last samples are of this round, by capacity, and
-// whether they are enough to go by.
+// fresh returns the hosts whose last samples are of this round, and whether they
+// are enough to go by.
 func (c *Controller) fresh() ([]*track, bool) {
 	all := c.collect(func(t *track) bool { return t.isFresh(c.roundFrom) })
 	return all, len(all) > 0 && len(all) >= min(roundHosts, (len(c.tracks)+1)/2)
@@ -92,8 +96,8 @@ func (c *Controller) start(now time.Duration, next uint64) {
 	if !ok {
 		return
 	}
+	low := slowest(byCapacity(heard))
 	sent := heard[len(heard)/2].sent
-	low := slowest(heard)
 	marked := low.marked > markedShare*10
 	switch {
 	case low.capacity < startFull*low.sent || marked:
@@ -148,9 +152,8 @@ func (c *Controller) brake(now time.Duration, next uint64) bool {
 		return false
 	}
 	limit, over, marked := c.limit, 0, 0.0
-	floor := lagShare * heard[len(heard)/2].capacity
 	for _, t := range heard {
-		if t.capacity < floor {
+		if t.lagSince > 0 {
 			continue
 		}
 		if t.queue > c.slack(1.5*queueBudget) {

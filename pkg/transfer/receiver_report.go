@@ -76,7 +76,7 @@ func (r *Receiver) Report(now time.Duration) ([]wire.Report, []wire.Map) {
 	s := r.snapshotBefore(now - r.reorder)
 	if r.cfg.Interval > 2*markBack && now-r.started < markTime {
 		if m := r.snapshotBefore(now - r.reorder - markBack); m.counter > 0 && m.counter < s.counter {
-			r.reports = append(r.reports, r.report(m, nil, r.oldest))
+			r.reports = append(r.reports, r.mark(m))
 		}
 	}
 	next := r.next
@@ -95,6 +95,14 @@ func (r *Receiver) report(s snapshot, deficits []wire.Deficit, next wire.Block) 
 		at = (s.at - r.started).Truncate(time.Microsecond)
 	}
 	return wire.Report{At: max(at, 0), Counter: s.counter, Counters: c, Oldest: r.oldest, Next: next, Deficits: deficits}
+}
+
+// mark returns a report that is about the rate only: with Next 0 it speaks of no
+// block.
+func (r *Receiver) mark(s snapshot) wire.Report {
+	m := r.report(s, nil, 0)
+	m.Oldest = 0
+	return m
 }
 
 // findDeficits lists the incomplete blocks, and maps of those for which the rows

@@ -128,6 +128,9 @@ func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 	}
 	h.counter = m.counter
 	s.observe(now, h, m)
+	if r.Next == 0 && r.Counter > 0 {
+		return // a mark
+	}
 	h.oldest = max(h.oldest, r.Oldest)
 	h.deficits = append(h.deficits[:0], r.Deficits...)
 	if h.state == attached {
