@@ -63,7 +63,25 @@ func newRootCommand(std *streams) *cobra.Command {
 		return usage(err, fmt.Sprintf("see '%s --help'", cmd.CommandPath()))
 	})
 	root.AddCommand(commands(std)...)
+	blameArguments(root)
 	return root
+}
+
+// blameArguments makes what a command says of its arguments bad usage.
+func blameArguments(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			err := check(cmd, args)
+			var exit *ExitError
+			if err == nil || errors.As(err, &exit) {
+				return err
+			}
+			return usage(err, fmt.Sprintf("see '%s --help'", cmd.CommandPath()))
+		}
+	}
+	for _, sub := range c.Commands() {
+		blameArguments(sub)
+	}
 }
 
 // commands is the list of what daisy-mcast can do, in the order of its help.
