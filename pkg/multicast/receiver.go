@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,6 +50,9 @@ type ReceiverConfig struct {
 	// Batch is not used then.
 	Coalesce bool
 
+	// Stamp has each Packet say its Age and whether it was Marked.
+	Stamp bool
+
 	Batch       int // datagrams a read (default DefaultBatch)
 	MaxDatagram int // longest datagram in bytes (default DefaultMaxDatagram); longer ones are dropped and counted
 }
@@ -57,6 +61,10 @@ type ReceiverConfig struct {
 type Packet struct {
 	Data []byte
 	From netip.AddrPort
+	// Age is how long before the read the kernel got it, and Marked whether it
+	// came with the mark of congestion (RFC 3168); both only with Stamp.
+	Age    time.Duration
+	Marked bool
 }
 
 // A Receiver is a socket that has joined one group. One goroutine reads; all
@@ -70,6 +78,7 @@ type Receiver struct {
 	source      netip.Addr
 	bufferBytes int
 	maxDatagram int
+	stamp       bool
 
 	mu     sync.RWMutex // read-held while fd is in use, held to close it
 	fd     int          // -1 when closed
@@ -122,7 +131,15 @@ func newReceiver(fd int, cfg ReceiverConfig) (*Receiver, error) {
 	if isCoalescing {
 		n, size = coalescedBatch, coalescedBytes
 	}
-	r.batch.init(n, size, isCoalescing)
+	if cfg.Stamp {
+		err := errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
+			unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVTOS, 1))
+		if err != nil {
+			return nil, fmt.Errorf("asking for the datagrams' times: %w", err)
+		}
+		r.stamp = true
+	}
+	r.batch.init(n, size, isCoalescing || cfg.Stamp)
 	r.packets = make([]Packet, 0, n)
 	return r, nil
 }
@@ -181,28 +198,39 @@ func (r *Receiver) receive() (packets []Packet, n int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	now := int64(0)
+	if r.stamp && n > 0 {
+		now = time.Now().UnixNano()
+	}
 	r.packets = r.packets[:0]
 	for i := range n {
-		data, size, from, ok := r.batch.run(i)
+		run, ok := r.batch.run(i)
 		switch {
-		case !ok || size > r.maxDatagram:
+		case !ok || run.size > r.maxDatagram:
 			r.oversize.Add(1)
-		case r.source.IsValid() && from.Addr() != r.source:
+		case r.source.IsValid() && run.from.Addr() != r.source:
 			r.foreign.Add(1)
 		default:
-			r.split(data, size, from)
+			r.split(run, now)
 		}
 	}
 	return r.packets, n, nil
 }
 
-// split adds the datagrams of a read to packets.
-func (r *Receiver) split(data []byte, size int, from netip.AddrPort) {
+// split adds the datagrams of a read at now to packets.
+func (r *Receiver) split(run recvRun, now int64) {
+	p := Packet{From: run.from, Marked: run.marked}
+	if run.stamp > 0 {
+		p.Age = max(time.Duration(now-run.stamp), 0)
+	}
+	data, size := run.data, run.size
 	for len(data) > size {
-		r.packets = append(r.packets, Packet{Data: data[:size:size], From: from})
+		p.Data = data[:size:size]
+		r.packets = append(r.packets, p)
 		data = data[size:]
 	}
-	r.packets = append(r.packets, Packet{Data: data, From: from})
+	p.Data = data
+	r.packets = append(r.packets, p)
 }
 
 // Interrupt makes the Read that waits, or else the next one, return

@@ -22,10 +22,24 @@ type recvBatch struct {
 	iovs  []unix.Iovec
 	names []unix.RawSockaddrInet4
 	bufs  [][]byte
-	oobs  [][]byte // room for UDP_GRO's control messages; nil without it
+	oobs  [][]byte // room for control messages; nil if none are asked for
 }
 
-func (b *recvBatch) init(n, size int, isCoalescing bool) {
+// A recvRun is what one read gave: a datagram, or several of size bytes each, of
+// which the last may be shorter.
+type recvRun struct {
+	data   []byte
+	size   int
+	from   netip.AddrPort
+	stamp  int64 // Unix nanoseconds when the kernel got it, 0 if it does not say
+	marked bool
+}
+
+// oobSpace is room for UDP_GRO's size, SO_TIMESTAMPNS's time and IP_RECVTOS's
+// byte.
+var oobSpace = unix.CmsgSpace(4) + unix.CmsgSpace(16) + unix.CmsgSpace(4)
+
+func (b *recvBatch) init(n, size int, withControl bool) {
 	b.hdrs = make([]mmsghdr, n)
 	b.iovs = make([]unix.Iovec, n)
 	b.names = make([]unix.RawSockaddrInet4, n)
@@ -39,8 +53,8 @@ func (b *recvBatch) init(n, size int, isCoalescing bool) {
 		h.Iov = &b.iovs[i]
 		h.SetIovlen(1)
 		h.Name = (*byte)(unsafe.Pointer(&b.names[i]))
-		if isCoalescing {
-			b.oobs = append(b.oobs, make([]byte, unix.CmsgSpace(4)))
+		if withControl {
+			b.oobs = append(b.oobs, make([]byte, oobSpace))
 			h.Control = &b.oobs[i][0]
 		}
 	}
@@ -69,32 +83,46 @@ func (b *recvBatch) receive(fd int) (int, error) {
 	}
 }
 
-// run returns the i-th read: a datagram, or several of size bytes each, of which
-// the last may be shorter. ok is false if it did not fit its buffer.
-func (b *recvBatch) run(i int) (data []byte, size int, from netip.AddrPort, ok bool) {
+// run returns the i-th read; ok is false if it did not fit its buffer.
+func (b *recvBatch) run(i int) (r recvRun, ok bool) {
 	h := &b.hdrs[i]
 	if h.hdr.Flags&unix.MSG_TRUNC != 0 {
-		return nil, 0, netip.AddrPort{}, false
+		return recvRun{}, false
 	}
 	name := &b.names[i]
 	port := (*[2]byte)(unsafe.Pointer(&name.Port)) // network order
-	from = netip.AddrPortFrom(netip.AddrFrom4(name.Addr), binary.BigEndian.Uint16(port[:]))
-	data = b.bufs[i][:h.len]
-	return data, b.segmentSize(i, len(data)), from, true
+	r.from = netip.AddrPortFrom(netip.AddrFrom4(name.Addr), binary.BigEndian.Uint16(port[:]))
+	r.data = b.bufs[i][:h.len]
+	r.size = len(r.data)
+	if b.oobs != nil {
+		r.readControl(b.oobs[i][:h.hdr.Controllen])
+	}
+	return r, true
 }
 
-// segmentSize returns the size of the datagrams that a read of n bytes is made of.
-func (b *recvBatch) segmentSize(i, n int) int {
-	if b.oobs == nil || int(b.hdrs[i].hdr.Controllen) < unix.CmsgLen(4) {
-		return n
+// readControl takes in what the kernel says beside the data. A message that it
+// cut is passed over.
+func (r *recvRun) readControl(b []byte) {
+	for len(b) >= unix.CmsgLen(0) {
+		h := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
+		if h.Len < uint64(unix.CmsgLen(0)) || h.Len > uint64(len(b)) {
+			return
+		}
+		r.readMessage(h.Level, h.Type, b[unix.CmsgLen(0):h.Len])
+		b = b[min(unix.CmsgSpace(int(h.Len)-unix.CmsgLen(0)), len(b)):]
 	}
-	c := (*unix.Cmsghdr)(unsafe.Pointer(&b.oobs[i][0]))
-	if c.Level != unix.IPPROTO_UDP || c.Type != unix.UDP_GRO {
-		return n
+}
+
+func (r *recvRun) readMessage(level, kind int32, b []byte) {
+	switch {
+	case level == unix.IPPROTO_UDP && kind == unix.UDP_GRO && len(b) >= 4:
+		if size := int(binary.NativeEndian.Uint32(b)); size > 0 && size < r.size {
+			r.size = size
+		}
+	case level == unix.SOL_SOCKET && kind == unix.SO_TIMESTAMPNS && len(b) >= 16:
+		r.stamp = int64(binary.NativeEndian.Uint64(b))*1e9 + int64(binary.NativeEndian.Uint64(b[8:]))
+	case level == unix.IPPROTO_IP && kind == unix.IP_TOS && len(b) >= 1:
+		const congestionExperienced = 3 // RFC 3168 section 5
+		r.marked = b[0]&3 == congestionExperienced
 	}
-	size := *(*int32)(unsafe.Pointer(&b.oobs[i][unix.CmsgLen(0)]))
-	if size <= 0 || int(size) > n {
-		return n
-	}
-	return int(size)
 }

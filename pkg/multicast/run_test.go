@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 )
 
 // testRun returns n datagrams back to back, of size bytes but the last.
@@ -74,7 +75,7 @@ func TestRunsDoNotAllocate(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	group := netip.AddrPortFrom(testGroup, freePort(t))
-	r := listen(t, ReceiverConfig{Group: group, Coalesce: true})
+	r := listen(t, ReceiverConfig{Group: group, Coalesce: true, Stamp: true})
 	s := dial(t, group, "127.0.0.9")
 	run, _ := testRun(44, 1472, 1472)
 	var err error
@@ -111,6 +112,45 @@ func BenchmarkRuns(b *testing.B) {
 				b.Fatal(err)
 			}
 			n += len(ps)
+		}
+	}
+}
+
+// TestStampsTellWhenAndHow: what waits in the socket's buffer gets older, and marks
+// are seen.
+func TestStampsTellWhenAndHow(t *testing.T) {
+	for _, coalesce := range []bool{false, true} {
+		group := netip.AddrPortFrom(testGroup, freePort(t))
+		r := listen(t, ReceiverConfig{Group: group, Coalesce: coalesce, Stamp: true})
+		s := dial(t, group, "127.0.0.9")
+		begun := time.Now()
+		run, _ := testRun(3, 100, 50)
+		if err := s.SendRun(run, 100); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.pconn.SetTOS(3); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SendRun(run[:100], 100); err != nil {
+			t.Fatal(err)
+		}
+		for time.Since(begun) < 5*time.Millisecond { // a scheduler's tick would do, a sleep is as long as it likes
+		}
+		var got []Packet
+		for len(got) < 4 {
+			ps, err := r.Read()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, ps...)
+		}
+		for i, p := range got {
+			if p.Marked != (i == 3) {
+				t.Errorf("coalesce %v: packet %d: marked is %v", coalesce, i, p.Marked)
+			}
+			if p.Age < time.Millisecond || p.Age > time.Since(begun) {
+				t.Errorf("coalesce %v: packet %d is %v old", coalesce, i, p.Age)
+			}
 		}
 	}
 }

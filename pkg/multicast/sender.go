@@ -24,6 +24,7 @@ type SenderConfig struct {
 
 	TTL         int  // hops (default 1: this network only)
 	DSCP        int  // 0 to 63: the class of service that switches see (default 0)
+	ECN         bool // whether switches may mark in place of dropping (RFC 3168): the receivers have to tell
 	NoLoop      bool // whether receivers on this host are left out
 	NoSegment   bool // whether UDP_SEGMENT is not to be used
 	BufferBytes int  // as SO_SNDBUF counts (default DefaultSendBuffer)
@@ -61,10 +62,19 @@ func (s *Sender) configure(cfg SenderConfig) error {
 	return errors.Join(
 		s.pconn.SetMulticastInterface(cfg.Interface),
 		s.pconn.SetMulticastTTL(orDefault(cfg.TTL, 1)),
-		s.pconn.SetTOS(cfg.DSCP<<2),
+		s.pconn.SetTOS(cfg.tos()),
 		s.pconn.SetMulticastLoopback(!cfg.NoLoop),
 		s.conn.SetWriteBuffer(orDefault(cfg.BufferBytes, DefaultSendBuffer)),
 	)
+}
+
+// tos returns the byte of the IP header that was once called so.
+func (c SenderConfig) tos() int {
+	const capable = 2 // ECT(0)
+	if c.ECN {
+		return c.DSCP<<2 | capable
+	}
+	return c.DSCP << 2
 }
 
 // Send writes datagrams, each a list of parts, in order, and waits while the
