@@ -113,6 +113,7 @@ type reception struct {
 	highest        uint64 // counter seen, plus one
 	first          uint64 // counter of the first packet, plus one
 	noRoom         uint64 // beyond an ordered sink's window
+	arrived        time.Duration // the last packet
 	isFinishing    bool
 	isDone         bool // DONE was sent
 	isOver         bool
@@ -191,7 +192,7 @@ func (r *reception) join(c *conn, w wire.Welcome) error {
 		return err
 	}
 	rx, err := multicast.Listen(multicast.ReceiverConfig{
-		Group: w.Group, Interface: ifi, BufferBytes: r.cfg.Buffer, Coalesce: true,
+		Group: w.Group, Interface: ifi, BufferBytes: r.cfg.Buffer, Coalesce: true, Stamp: true,
 		MaxDatagram: int(w.Geometry.Payload) + wire.Overhead,
 	})
 	if err != nil {
@@ -254,7 +255,7 @@ func (r *reception) loop() {
 		}
 		now := r.clock.now()
 		for i := range packets {
-			r.takePacket(now, packets[i].Data)
+			r.takePacket(r.arrival(now, packets[i].Age), packets[i].Data, packets[i].Marked)
 		}
 		for range len(r.inbox) {
 			(<-r.inbox)()

@@ -7,9 +7,23 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
 )
 
-// takePacket takes in a datagram. It allocates nothing but for the first packets
+// maxAge bounds what is believed of a datagram's age: the clock that it is
+// measured by may be set meanwhile.
+const maxAge = 100 * time.Millisecond
+
+// arrival returns when a datagram arrived that was age old at now. The rate is
+// found from these times, and the socket is read in steps far coarser.
+func (r *reception) arrival(now, age time.Duration) time.Duration {
+	if age <= maxAge {
+		now -= age
+	}
+	r.arrived = max(r.arrived, now)
+	return r.arrived
+}
+
+// takePacket takes in a datagram that arrived at now. It allocates nothing but for the first packets
 // of a block, until all buffers are made.
-func (r *reception) takePacket(now time.Duration, datagram []byte) {
+func (r *reception) takePacket(now time.Duration, datagram []byte, isMarked bool) {
 	h, payload, ok := r.opener.Open(datagram)
 	if !ok {
 		return // counted there
@@ -26,6 +40,9 @@ func (r *reception) takePacket(now time.Duration, datagram []byte) {
 	if r.sink.isOrdered() && seg >= r.written+uint32(r.pool) {
 		r.noRoom++ // else the buffers fill up with what waits for its turn
 		return
+	}
+	if isMarked {
+		r.core.Marked()
 	}
 	if h.Flags&wire.FlagLast != 0 && !r.isLast {
 		r.lastSeg, r.isLast = seg, true

@@ -252,7 +252,7 @@ func (s *sending) openSocket() error {
 		return err
 	}
 	tx, err := multicast.Dial(multicast.SenderConfig{
-		Group: s.cfg.Group, Interface: ifi, Local: s.cfg.LocalIP, TTL: s.cfg.TTL, DSCP: s.cfg.DSCP,
+		Group: s.cfg.Group, Interface: ifi, Local: s.cfg.LocalIP, TTL: s.cfg.TTL, DSCP: s.cfg.DSCP, ECN: true,
 	})
 	if err != nil {
 		return err
