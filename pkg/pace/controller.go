@@ -38,11 +38,15 @@ type Controller struct {
 	tracks map[Host]*track
 
 	lookedAt   time.Duration // at the hosts, last
-	roundFrom  uint64 // counter of the round's first packet
+	roundFrom  uint64        // counter of the round's first packet
 	roundAt    time.Duration
 	probe      float64 // share added by the running probe
 	probeTime  time.Duration
-	budget     float64 // bytes, of the next probe
+	drainTime  time.Duration
+	baseLoss   float64 // of the hosts together, while the link was not full
+	hasBase    bool
+	over       []*track // scratch
+	budget     float64  // bytes, of the next probe
 	probeGap   time.Duration
 	probeAt    time.Duration
 	scratch    []*track
@@ -86,6 +90,9 @@ func (c *Controller) Observe(now time.Duration, h Host, s Sample) {
 	}
 	if s.End <= s.First || s.Sending <= 0 || s.Arriving <= 0 {
 		return
+	}
+	if !t.hasLoss && c.hasBase {
+		t.loss, t.hasLoss = c.baseLoss, true
 	}
 	t.observe(now, s, float64(c.cfg.Frame), c.state == starting)
 	c.updateLag(now, t)

@@ -16,7 +16,7 @@ const (
 	startFull = 0.85
 	// startExcess is the share of loss beyond the link's own that shows a full
 	// link, without a queue being seen.
-	startExcess = 0.15
+	startExcess = 0.03
 	// cruiseGain leaves a queue that some burst made the room to drain.
 	cruiseGain = 0.995
 	// drainGain empties the queue that the start-up left, easeGain that of a

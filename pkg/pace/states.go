@@ -108,10 +108,12 @@ func (c *Controller) start(now time.Duration, next uint64) {
 		c.foundAfter = now
 		c.round(now, next)
 		c.become(draining, now)
+		c.drainTime = min(c.limit.Time(1.25*startBuffer/(1-drainGain)), maxDrain)
 	case c.rate >= c.ceiling() && sent > 0.7*c.rate:
 		c.limit, c.foundAfter = c.ceiling(), now
 		c.become(cruising, now)
 	case sent > 0.7*c.rate:
+		c.baseLoss, c.hasBase = meanLost(heard), true
 		c.set(startGain * sent)
 		c.round(now, next)
 	default: // the source is slower than the rate: nothing to learn
@@ -119,21 +121,19 @@ func (c *Controller) start(now time.Duration, next uint64) {
 	}
 }
 
-// drain waits for the queue to go. While it lasts, what arrives is what the link
-// takes, whatever is sent.
-func (c *Controller) drain(now time.Duration, next uint64) {
-	took := now - c.roundAt
-	if took < c.cfg.Interval {
-		return
-	}
-	heard, ok := c.fresh()
-	isEmpty := ok
+// meanLost returns the mean of the shares that hosts lost.
+func meanLost(heard []*track) float64 {
+	sum := 0.0
 	for _, t := range heard {
-		if t.samples > 1 && t.queue > c.slack(queueBudget/4) {
-			isEmpty = false
-		}
+		sum += t.lost
 	}
-	if isEmpty || took > maxDrain {
+	return sum / float64(len(heard))
+}
+
+// drain waits for the queue to go. It does not wait for hosts to tell so: where
+// they are many, that takes longer.
+func (c *Controller) drain(now time.Duration, next uint64) {
+	if now-c.roundAt >= c.drainTime {
 		c.round(now, next)
 		c.become(cruising, now)
 	}
@@ -151,32 +151,38 @@ func (c *Controller) brake(now time.Duration, next uint64) bool {
 	if !ok {
 		return false
 	}
-	limit, over, marked := c.limit, 0, 0.0
+	over := c.over[:0]
+	marked := 0.0
 	for _, t := range heard {
 		if t.lagSince > 0 {
 			continue
 		}
 		if t.queue > c.slack(1.5*queueBudget) {
-			over++
-			limit = min(limit, t.capacity)
+			over = append(over, t)
 		}
 		marked = max(marked, t.marked)
 	}
+	c.over = over
 	switch {
 	case marked > markedShare:
 		c.limit *= Rate(1 - min(maxBrake, max(marked/2, 0.01)))
-	case over > len(heard)/32:
-		c.limit = max(limit, c.limit/2)
+	case len(over) > len(heard)/32:
+		c.limit = min(c.limit, max(byCapacity(over)[len(over)/2].capacity, c.limit/2))
 	default:
 		return false
 	}
-	c.budget, c.probeGap = queueBudget, maxProbeGap
+	c.budget, c.probeGap = queueBudget, min(2*c.probeGap, maxProbeGap)
+	c.ease(now, next, startBuffer)
+	return true
+}
+
+// ease sends less than the limit until a queue of so many bytes is gone.
+func (c *Controller) ease(now time.Duration, next uint64, bytes float64) {
 	c.round(now, next)
 	c.become(draining, now)
-	if limit >= easeGain*c.limit {
-		c.set(c.limit * easeGain)
-	}
-	return true
+	gain := max(easeGain, 1-bytes/(float64(c.limit)*c.cfg.Interval.Seconds()))
+	c.drainTime = min(c.limit.Time(bytes/(1-gain)), maxDrain)
+	c.set(c.limit * Rate(gain))
 }
 
 // span returns how long a sample of a host takes to come.
@@ -220,7 +226,5 @@ func (c *Controller) endProbe(now time.Duration, next uint64) {
 		c.limit = max(limit, 0.97*c.limit) // what passes while a queue grows is the link's rate
 	}
 	c.budget, c.probeGap = queueBudget, min(2*c.probeGap, maxProbeGap)
-	c.round(now, next)
-	c.become(draining, now)
-	c.set(c.limit * Rate(max(easeGain, 1-excess/(float64(c.limit)*c.cfg.Interval.Seconds()))))
+	c.ease(now, next, excess)
 }

@@ -24,6 +24,7 @@ type track struct {
 	sent       Rate    // at which the sample was sent
 	capacity   Rate    // that the sample shows: sent, or less where it queued
 	loss       float64 // share, unmarked by queues: the link's own
+	lost       float64 // share, in the last sample
 	queue      float64 // bytes that waited before the sample's last packet
 	marked     float64 // share
 	at         time.Duration
@@ -53,7 +54,8 @@ func (t *track) observe(now time.Duration, s Sample, frame float64, isStarting b
 	if s.Received > 0 {
 		t.marked = float64(s.Marked) / float64(s.Received)
 	}
-	lost := min(max(1-float64(s.Received)/n, 0), 1)
+	t.lost = min(max(1-float64(s.Received)/n, 0), 1)
+	lost := t.lost
 	// What is lost behind the queue, or before it, was sent all the same.
 	passed := per(n*frame, s.Arriving)
 	if !t.hasLoss && lost < 0.5 {

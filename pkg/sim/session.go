@@ -110,6 +110,7 @@ func (s *session) plug() {
 	common := &port{Port: s.cfg.Port.withDefaults(), frame: s.frame()}
 	for i, c := range s.cfg.Hosts {
 		h := &host{Host: c, id: transfer.HostID(i), s: s, result: &s.result.Hosts[i], port: common}
+		h.isPlain = c.Duplicate == 0 && c.Reorder == 0 && !c.Filtered && c.JoinAt == 0 && c.StopAt == 0 && c.LeaveAt == 0
 		h.dice = newDice(c.Faults, s.cfg.Seed, uint64(i)+1000)
 		if c.OwnPort != nil {
 			h.port = &port{Port: c.OwnPort.withDefaults(), frame: s.frame()}

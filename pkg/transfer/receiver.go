@@ -145,8 +145,8 @@ func (r *Receiver) verifiedTo() wire.Block {
 
 // look returns what is known of a block, nil if nothing.
 func (r *Receiver) look(n wire.Block) *blockState {
-	if i := int(n) / pageBlocks; i < len(r.pages) && r.pages[i] != nil {
-		return &r.pages[i].blocks[int(n)%pageBlocks]
+	if i := n / pageBlocks; int(i) < len(r.pages) && r.pages[i] != nil {
+		return &r.pages[i].blocks[n%pageBlocks]
 	}
 	return nil
 }
@@ -213,11 +213,11 @@ func (r *Receiver) Repair(id wire.PacketID) Verdict {
 
 // take enters a packet into its block.
 func (r *Receiver) take(id wire.PacketID, count uint8) Verdict {
-	if r.isEnded && (id.Block >= r.total || int(count) != r.cfg.Geometry.Packets(r.size, id.Block)) {
-		return Unwanted
-	}
 	b := r.look(id.Block)
 	if b == nil || b.count == 0 && !b.isFull {
+		if r.isEnded && (id.Block >= r.total || int(count) != r.cfg.Geometry.Packets(r.size, id.Block)) {
+			return Unwanted
+		}
 		if !r.admit(id.Block) {
 			return NoRoom
 		}
