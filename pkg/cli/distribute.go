@@ -1,22 +1,18 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/deploy"
-	"github.com/daisy-mcast/daisy-mcast/pkg/hostname"
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
 	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
 	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
@@ -43,18 +39,6 @@ type distributeOptions struct {
 	dryRun     bool
 
 	list []byte // what --hosts - read
-}
-
-// maxListInput is more than the list's reader takes, so that it says so.
-const maxListInput = 2 << 20
-
-// listStreams are std with the host list as input when that came from there: it
-// may be read twice, see findSender.
-func (o *distributeOptions) listStreams(std *streams) *streams {
-	if o.hostFlags.hosts != "-" {
-		return std
-	}
-	return &streams{In: bytes.NewReader(o.list), Out: std.Out, Err: std.Err}
 }
 
 func newDistributeCommand(std *streams) *cobra.Command {
@@ -208,38 +192,6 @@ func findBundle(named string) (string, error) {
 	return filepath.Abs(named)
 }
 
-// findSender returns the host that --sender names: one of hosts, or one that
-// --limit has left out.
-func (o *distributeOptions) findSender(ctx context.Context, std *streams, hosts []deploy.Host) (deploy.Host, error) {
-	if h, ok := hostNamed(hosts, o.sender); ok {
-		return h, nil
-	}
-	if len(o.limit) > 0 {
-		all := o.hostFlags
-		all.limit = []string{o.sender}
-		if set, err := all.load(ctx, o.listStreams(std)); err == nil {
-			if hosts, err = o.sshFlags.hosts(ctx, std, set); err != nil {
-				return deploy.Host{}, err
-			}
-		}
-	}
-	if h, ok := hostNamed(hosts, o.sender); ok {
-		return h, nil
-	}
-	return deploy.Host{}, fmt.Errorf("--sender %q is none of the hosts", o.sender)
-}
-
-// hostNamed finds a host by name or address.
-func hostNamed(hosts []deploy.Host, name string) (deploy.Host, bool) {
-	i := slices.IndexFunc(hosts, func(h deploy.Host) bool {
-		return hostname.Equal(h.Name, name) || h.Address.String() == name
-	})
-	if i < 0 {
-		return deploy.Host{}, false
-	}
-	return hosts[i], true
-}
-
 func printPlan(std *streams, cfg deploy.Config) error {
 	fmt.Fprintf(std.Out, "bundle %s\nprotocol %s, group %v, port %d\n", cfg.Bundle,
 		cfg.Carrier.Protocol, cfg.Carrier.Group, cfg.Carrier.Sender.Port())
@@ -264,81 +216,4 @@ func printPlan(std *streams, cfg deploy.Config) error {
 		fmt.Fprintf(std.Out, "  %s %s\n", name, address)
 	}
 	return nil
-}
-
-func writeReport(std *streams, opt distributeOptions, rep *deploy.Report) error {
-	var errs []error
-	if opt.output == outputTable {
-		rows := rep.Rows()
-		errs = append(errs, progress.RenderTable(std.Out, rows))
-		_, err := fmt.Fprintln(std.Out, progress.Summary(rows))
-		errs = append(errs, err)
-	} else {
-		errs = append(errs, writeAsJSON(std.Out, opt.output, rep))
-	}
-	if opt.report != "" {
-		errs = append(errs, writeJSONFile(opt.report, rep))
-	}
-	return errors.Join(errs...)
-}
-
-// writeJSONFile replaces path as a whole.
-func writeJSONFile(path string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".report-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(append(b, '\n'))
-	if err := errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
-}
-
-// distributeExit gives the run's outcome its exit code.
-func distributeExit(rep *deploy.Report, err error) error {
-	switch {
-	case errors.Is(err, deploy.ErrInput):
-		return usage(err, "")
-	case errors.Is(err, deploy.ErrNoWay):
-		return usage(err, "")
-	case errors.Is(err, context.Canceled):
-		return &ExitError{Code: ExitInterrupted, Err: errors.New(interruptedText(rep))}
-	case err != nil:
-		return err
-	case rep.Outcome(progress.Failed) > 0:
-		return &ExitError{Code: ExitFailed}
-	case rep.Outcome(progress.Central) > 0:
-		return &ExitError{Code: ExitCentral}
-	}
-	return nil
-}
-
-// interruptedText says which set the hosts are left with.
-func interruptedText(rep *deploy.Report) string {
-	if n := rep.Outcome(progress.Local) + rep.Outcome(progress.Central); n > 0 {
-		return fmt.Sprintf("interrupted while hosts were switched to the new set: %d of %d had proved it; run it again", n, len(rep.Hosts))
-	}
-	return "interrupted; hosts keep what they served before"
-}
-
-// writeAsJSON writes v in the format, with the names that its JSON has.
-func writeAsJSON(w io.Writer, format outputFormat, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	var plain any
-	if err := json.Unmarshal(b, &plain); err != nil {
-		return err
-	}
-	if format == outputJSON {
-		plain = v // keeps the order of its fields
-	}
-	return writeDocument(w, format, plain)
 }

@@ -142,10 +142,10 @@ func TestSenderEndsAfterTheHosts(t *testing.T) {
 
 // Who is cut short is told by what: its own limit or the run's.
 func TestTimeIsUp(t *testing.T) {
-	r := &run{deadline: time.Now().Add(time.Hour)}
 	for limit, ofRun := range map[time.Duration]bool{0: false, 2 * time.Hour: true} {
-		if ofRun {
-			r.deadline = time.Now()
+		r := &run{deadline: time.Now()}
+		if !ofRun {
+			r.deadline = r.deadline.Add(time.Hour)
 		}
 		ctx, cancel := r.within(t.Context(), limit)
 		<-ctx.Done()

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/deploy"
+	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
+)
+
+func writeReport(std *streams, opt distributeOptions, rep *deploy.Report) error {
+	var errs []error
+	if opt.output == outputTable {
+		rows := rep.Rows()
+		errs = append(errs, progress.RenderTable(std.Out, rows))
+		_, err := fmt.Fprintln(std.Out, progress.Summary(rows))
+		errs = append(errs, err)
+	} else {
+		errs = append(errs, writeAsJSON(std.Out, opt.output, rep))
+	}
+	if opt.report != "" {
+		errs = append(errs, writeJSONFile(opt.report, rep))
+	}
+	return errors.Join(errs...)
+}
+
+// writeJSONFile replaces path as a whole.
+func writeJSONFile(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".report-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(append(b, '\n'))
+	if err := errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// distributeExit gives the run's outcome its exit code.
+func distributeExit(rep *deploy.Report, err error) error {
+	switch {
+	case errors.Is(err, deploy.ErrInput):
+		return usage(err, "")
+	case errors.Is(err, deploy.ErrNoWay):
+		return usage(err, "")
+	case errors.Is(err, context.Canceled):
+		return &ExitError{Code: ExitInterrupted, Err: errors.New(interruptedText(rep))}
+	case err != nil:
+		return err
+	case rep.Outcome(progress.Failed) > 0:
+		return &ExitError{Code: ExitFailed}
+	case rep.Outcome(progress.Central) > 0:
+		return &ExitError{Code: ExitCentral}
+	}
+	return nil
+}
+
+// interruptedText says which set the hosts are left with.
+func interruptedText(rep *deploy.Report) string {
+	if n := rep.Outcome(progress.Local) + rep.Outcome(progress.Central); n > 0 {
+		return fmt.Sprintf("interrupted while hosts were switched to the new set: %d of %d had proved it; run it again", n, len(rep.Hosts))
+	}
+	return "interrupted; hosts keep what they served before"
+}
+
+// writeAsJSON writes v in the format, with the names that its JSON has.
+func writeAsJSON(w io.Writer, format outputFormat, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var plain any
+	if err := json.Unmarshal(b, &plain); err != nil {
+		return err
+	}
+	if format == outputJSON {
+		plain = v // keeps the order of its fields
+	}
+	return writeDocument(w, format, plain)
+}
