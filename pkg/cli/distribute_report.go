@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,7 +53,7 @@ func distributeExit(rep *deploy.Report, err error) error {
 		return usage(err, "")
 	case errors.Is(err, deploy.ErrNoWay):
 		return usage(err, "")
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, deploy.ErrInterrupted):
 		return &ExitError{Code: ExitInterrupted, Err: errors.New(interruptedText(rep))}
 	case err != nil:
 		return err

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -33,8 +32,8 @@ func TestR7ExitCodes(t *testing.T) {
 		"bad input":            {counts(0, 0, 3), fmt.Errorf("%w: x", deploy.ErrInput), ExitUsage, "x"},
 		"no way":               {counts(0, 0, 3), fmt.Errorf("%w: x", deploy.ErrNoWay), ExitUsage, "x"},
 		"the sender died":      {counts(0, 0, 3), errors.New("lost"), ExitInternal, "lost"},
-		"interrupted":          {counts(0, 0, 3), context.Canceled, ExitInterrupted, "keep what they served"},
-		"interrupted too late": {counts(1, 1, 1), context.Canceled, ExitInterrupted, "2 of 3 had proved it"},
+		"interrupted":          {counts(0, 0, 3), deploy.ErrInterrupted, ExitInterrupted, "keep what they served"},
+		"interrupted too late": {counts(1, 1, 1), deploy.ErrInterrupted, ExitInterrupted, "2 of 3 had proved it"},
 	} {
 		var said strings.Builder
 		err := distributeExit(c.rep, c.err)

@@ -123,7 +123,7 @@ func (r *run) reasons() string {
 	var lines []string
 	for _, h := range r.hosts {
 		if p := h.trouble(); p != nil {
-			lines = append(lines, fmt.Sprintf("%s: %s: %s", h.label(), p.Reason, p.Text))
+			lines = append(lines, fmt.Sprintf("%s: %s", h.label(), p))
 		}
 	}
 	return strings.Join(lines, "\n  ")

@@ -177,9 +177,14 @@ func TestFault5InterruptInAnyStep(t *testing.T) {
 				ctx, cancel := contextCancelledAt(t, f, call)
 				defer cancel()
 				begin := time.Now()
-				_, err := r.whole(ctx)
-				if !errors.Is(err, errInterrupted) || time.Since(begin) > CloseTime {
+				rep, err := r.whole(ctx)
+				if !errors.Is(err, ErrInterrupted) || !errors.Is(err, errInterrupted) || time.Since(begin) > CloseTime {
 					t.Fatalf("got %v after %v", err, time.Since(begin))
+				}
+				for _, h := range rep.Hosts {
+					if h.Outcome != progress.Local && h.Reason != reasonInterrupted {
+						t.Errorf("%s: %s because of %s: %s", h.Name, h.Outcome, h.Reason, h.Detail)
+					}
 				}
 				synctest.Wait()
 				for _, s := range b.sessions {

@@ -23,12 +23,21 @@ type Problem struct {
 	Text   string `json:"text"`
 }
 
+func (p *Problem) String() string {
+	if p.Text == "" {
+		return p.Reason
+	}
+	return p.Reason + ": " + p.Text
+}
+
 // reasonLost is that of a session which ended on its own.
 const (
 	reasonLost     = "connection lost"
 	reasonSilent   = "silent"
 	reasonDeadline = "deadline"
 	reasonInternal = "internal"
+
+	reasonInterrupted = "interrupted"
 )
 
 // host is one machine of a run. A step's goroutine for the host owns it while
@@ -131,6 +140,8 @@ func problemOf(step string, err error) *Problem {
 	var reach *remote.Error
 	var given *message.Problem
 	switch {
+	case errors.Is(err, ErrInterrupted):
+		p.Reason, p.Text = reasonInterrupted, ""
 	case errors.As(err, &given):
 		p.Reason, p.Text = given.Reason, given.Text
 	case errors.As(err, &answered):

@@ -113,8 +113,11 @@ func (h *host) report(err error) HostReport {
 	}
 	if hr.Outcome == progress.Failed && hr.Reason == "" && err != nil {
 		hr.Reason = "not reached" // the run ended before its turn
-		if errors.Is(err, ErrInput) {
+		switch {
+		case errors.Is(err, ErrInput):
 			hr.Reason = "not begun"
+		case errors.Is(err, ErrInterrupted):
+			hr.Reason = reasonInterrupted
 		}
 	}
 	return hr
@@ -132,7 +135,10 @@ func (r *Report) Rows() []progress.Row {
 			row.Host = h.Address
 		}
 		if h.Reason != "" {
-			row.Reason = h.Reason + ": " + h.Detail
+			row.Reason = h.Reason
+		}
+		if h.Detail != "" {
+			row.Reason += ": " + h.Detail
 		}
 		for _, t := range h.Timings {
 			row.Duration += time.Duration(t.Seconds * float64(time.Second))

@@ -30,6 +30,8 @@ var (
 	ErrInput = errors.New("deploy: unusable input")
 	// ErrNoWay: no host can be reached, or none reaches the sender.
 	ErrNoWay = errors.New("deploy: no way to the hosts")
+	// ErrInterrupted: the context was cancelled; its cause is wrapped too.
+	ErrInterrupted = errors.New("interrupted")
 	// ErrDeadline is the cause of what was cut short by Config.Timeout.
 	ErrDeadline = errors.New("the run's deadline has passed")
 )
@@ -83,7 +85,7 @@ type run struct {
 
 // Run does the main job and returns what became of every host. The Report is
 // good beside an error too, which is ErrInput or ErrNoWay when nothing was
-// changed on any host, or the cause of ctx.
+// changed on any host, or ErrInterrupted.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if cfg.BaseDir == "" {
 		cfg.BaseDir = remote.DefaultBaseDir
@@ -123,7 +125,7 @@ func (r *run) run(ctx context.Context) error {
 		err := s.do(ctx)
 		r.report.Timings = append(r.report.Timings, Timing{Step: s.name, Seconds: time.Since(begin).Seconds()})
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return interrupted(ctx)
 		}
 		if err != nil {
 			return err
@@ -131,6 +133,10 @@ func (r *run) run(ctx context.Context) error {
 		r.emit(progress.Event{Kind: progress.StepDone, Step: s.name})
 	}
 	return nil
+}
+
+func interrupted(ctx context.Context) error {
+	return fmt.Errorf("%w: %w", ErrInterrupted, context.Cause(ctx))
 }
 
 // within bounds a step by limit and by the run's deadline.
@@ -164,6 +170,9 @@ func (r *run) each(ctx context.Context, name string, hosts []*host, do func(cont
 			begin := time.Now()
 			err := do(ctx, h)
 			h.took(name, time.Since(begin))
+			if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+				err = interrupted(ctx)
+			}
 			if err != nil {
 				r.blame(h, name, err)
 			}
@@ -177,7 +186,7 @@ func (r *run) blame(h *host, step string, err error) {
 	p := h.fail(step, err)
 	r.emit(progress.Event{
 		Kind: progress.HostState, Step: step, Host: h.label(), State: "problem",
-		Reason: p.Reason + ": " + p.Text,
+		Reason: p.String(),
 	})
 }
 

@@ -27,7 +27,7 @@ func (r *run) verify(ctx context.Context) error {
 func (r *run) announce(h *host) {
 	e := progress.Event{Kind: progress.HostState, Step: "verify", Host: h.label(), State: string(h.outcome)}
 	if p := h.trouble(); p != nil && h.outcome != progress.Local {
-		e.Reason = p.Reason + ": " + p.Text
+		e.Reason = p.String()
 	}
 	r.emit(e)
 }
