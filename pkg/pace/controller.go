@@ -42,6 +42,10 @@ type Controller struct {
 	roundAt    time.Duration
 	probe      float64 // share added by the running probe
 	probeTime  time.Duration
+	probeEnd   uint64        // counter after the probe's last packet
+	testAt     time.Duration // earliest time of the next test
+	testedLoss float64       // before the running test
+	testedRate Rate          // that arrived then
 	drainTime  time.Duration
 	baseLoss   float64 // of the hosts together, while the link was not full
 	hasBase    bool

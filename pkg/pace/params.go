@@ -44,6 +44,12 @@ const (
 	// maxDrain bounds a time of draining, should another's packets be the queue.
 	maxDrain = 500 * time.Millisecond
 
+	// A test sends testGain of the limit for a round, at most every testGap, if the
+	// median host loses testLoss or more.
+	testGain = 0.75
+	testGap  = 2 * time.Second
+	testLoss = 0.04
+
 	// markedShare is the share of marked packets that counts.
 	markedShare = 0.002
 	// maxBrake is the most that marks take off the rate in one round.

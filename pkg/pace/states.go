@@ -11,11 +11,12 @@ const (
 	cruising              // at the limit
 	probing               // a little over it
 	settling              // at the limit again, waits for what hosts tell of the probe
+	testing               // well under the limit: does loss go away?
 )
 
 // String returns the state's name.
 func (s state) String() string {
-	return [...]string{"start-up", "drain", "cruise", "probe", "settle"}[s]
+	return [...]string{"start-up", "drain", "cruise", "probe", "settle", "test"}[s]
 }
 
 // Starting reports whether the rate is still being searched for.
@@ -39,17 +40,23 @@ func (c *Controller) Tick(now time.Duration, next uint64) bool {
 	case draining:
 		c.drain(now, next)
 	case cruising:
-		if !c.brake(now, next) && now >= c.probeAt && c.limit < c.ceiling() {
+		if c.brake(now, next) || c.beginTest(now, next) {
+			break
+		}
+		if now >= c.probeAt && c.limit < c.ceiling() {
 			c.beginProbe(now, next)
 		}
 	case probing:
 		if !c.brake(now, next) && now-c.roundAt >= c.probeTime {
+			c.probeEnd = next
 			c.become(settling, now)
 		}
 	case settling:
-		if now-c.roundAt >= c.probeTime+c.span()+c.span()/4 {
+		if took := now - c.roundAt - c.probeTime; took >= c.span()+c.span()/4 && c.isTold() || took > maxProbeGap+2*c.span() {
 			c.endProbe(now, next)
 		}
+	case testing:
+		c.test(now, next)
 	}
 	return c.rate != was
 }
@@ -97,10 +104,11 @@ func (c *Controller) start(now time.Duration, next uint64) {
 		return
 	}
 	low := slowest(byCapacity(heard))
-	sent := heard[len(heard)/2].sent
-	marked := low.marked > markedShare*10
+	mid := heard[len(heard)/2]
+	sent := mid.sent
+	marked := mid.marked > markedShare*10
 	switch {
-	case low.capacity < startFull*low.sent || marked:
+	case mid.capacity < startFull*mid.sent || marked:
 		c.limit = low.capacity
 		if marked {
 			c.limit = min(c.limit, low.sent*Rate(1-low.marked))
@@ -164,7 +172,7 @@ func (c *Controller) brake(now time.Duration, next uint64) bool {
 	}
 	c.over = over
 	switch {
-	case marked > markedShare:
+	case marked > markedShare && c.state == cruising:
 		c.limit *= Rate(1 - min(maxBrake, max(marked/2, 0.01)))
 	case len(over) > len(heard)/32:
 		c.limit = min(c.limit, max(byCapacity(over)[len(over)/2].capacity, c.limit/2))
@@ -202,9 +210,20 @@ func (c *Controller) beginProbe(now time.Duration, next uint64) {
 	c.become(probing, now)
 }
 
+// isTold reports whether half of the hosts have told of all of the probe.
+func (c *Controller) isTold() bool {
+	n := 0
+	for _, t := range c.tracks {
+		if t.end >= c.probeEnd {
+			n++
+		}
+	}
+	return 2*n >= len(c.tracks)
+}
+
 // endProbe raises the limit if nothing queued.
 func (c *Controller) endProbe(now time.Duration, next uint64) {
-	heard := c.collect(func(t *track) bool { return t.passed > 0 && t.lagSince == 0 })
+	heard := c.collect(func(t *track) bool { return t.end >= c.probeEnd && t.lagSince == 0 })
 	excess := c.probe * float64(c.limit) * c.probeTime.Seconds()
 	bad, limit := 0, c.limit
 	for _, t := range heard {
@@ -227,4 +246,43 @@ func (c *Controller) endProbe(now time.Duration, next uint64) {
 	}
 	c.budget, c.probeGap = queueBudget, min(2*c.probeGap, maxProbeGap)
 	c.ease(now, next, excess)
+}
+
+// beginTest sends less for a while, now and then, when much is lost that no queue
+// explains: a port with next to no queue may be what loses it.
+func (c *Controller) beginTest(now time.Duration, next uint64) bool {
+	if now < c.testAt {
+		return false
+	}
+	heard, ok := c.fresh()
+	if !ok {
+		return false
+	}
+	c.testAt = now + testGap
+	mid := byCapacity(heard)[len(heard)/2]
+	if mid.lost < testLoss {
+		return false
+	}
+	c.testedLoss, c.testedRate = meanLost(heard), mid.sent*Rate(1-mid.lost)
+	c.round(now, next)
+	c.state = testing
+	c.set(c.limit * testGain)
+	return true
+}
+
+// test ends a test: when as much arrives of less, the limit was too high.
+func (c *Controller) test(now time.Duration, next uint64) {
+	heard, ok := c.fresh()
+	if took := now - c.roundAt; !ok && took < maxProbeGap || took < c.span() {
+		return
+	}
+	if ok {
+		mid := byCapacity(heard)[len(heard)/2]
+		if lost := meanLost(heard); lost < c.testedLoss-0.4*(1-testGain) && mid.sent*Rate(1-mid.lost) > (1+testGain)/2*c.testedRate {
+			c.limit = min(c.limit, c.testedRate/Rate(1-lost))
+			c.probeGap, c.budget = maxProbeGap, queueBudget
+		}
+	}
+	c.round(now, next)
+	c.become(cruising, now)
 }

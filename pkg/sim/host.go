@@ -116,14 +116,19 @@ func (h *host) complete(at time.Duration, n wire.Block) {
 	}
 	h.core.SegmentVerified(seg)
 	if h.core.Finished() {
-		h.isDone = true
-		h.result.DoneAt = at
-		h.s.note(eventDone, uint64(at), uint64(h.id))
-		h.s.clock.at(at+h.s.cfg.Control, func() {
-			h.s.core.Done(h.s.clock.now, h.id)
-			h.s.drive()
-		})
+		h.finish(at)
 	}
+}
+
+// finish tells the sender that the host holds everything.
+func (h *host) finish(at time.Duration) {
+	h.isDone = true
+	h.result.DoneAt = max(at, 1)
+	h.s.note(eventDone, uint64(at), uint64(h.id))
+	h.s.clock.at(at+h.s.cfg.Control, func() {
+		h.s.core.Done(h.s.clock.now, h.id)
+		h.s.drive()
+	})
 }
 
 // repair takes in a packet that came over the control connection.

@@ -42,6 +42,7 @@ type session struct {
 	readBlocks wire.Block
 	isRead     bool
 	aloneDue   time.Duration
+	sent       map[wire.PacketID]bool
 	recent     []time.Duration // reports of the last 100 ms
 }
 
@@ -82,7 +83,7 @@ func newSession(cfg Config) *session {
 	if cfg.Limit == 0 {
 		cfg.Limit = 10 * time.Minute
 	}
-	s := &session{cfg: cfg, geometry: wire.Geometry{Payload: wire.DefaultPayload}}
+	s := &session{cfg: cfg, geometry: wire.Geometry{Payload: wire.DefaultPayload}, sent: make(map[wire.PacketID]bool)}
 	s.result = &Result{Hosts: make([]HostResult, len(cfg.Hosts)), Hash: 14695981039346656037}
 	for b := range s.geometry.Blocks(cfg.Size) {
 		s.result.Payload += s.geometry.Packets(cfg.Size, b)
@@ -147,6 +148,9 @@ func (s *session) join(h *host) {
 	}
 	s.hold(h)
 	h.taken = len(h.port.log)
+	if h.core.Finished() {
+		defer h.finish(s.clock.now)
+	}
 	s.core.Join(s.clock.now, h.id)
 	s.clock.at(h.core.NextReport(), h.report)
 	s.drive()
@@ -345,6 +349,9 @@ func (s *session) ended(now time.Duration) {
 		s.clock.at(now+s.cfg.Control, func() {
 			if h.core != nil {
 				h.core.End(s.cfg.Size)
+				if h.core.Finished() && !h.isDone {
+					h.finish(s.clock.now)
+				}
 			}
 		})
 	}
@@ -355,6 +362,12 @@ func (s *session) send(now time.Duration, id wire.PacketID) {
 	counter := s.core.Counter() - 1
 	s.note(eventSent, uint64(now), id.Number()<<8|uint64(id.Index))
 	s.result.Sent++
+	if !id.Index.IsParity() {
+		if s.sent[id] {
+			s.result.Again++
+		}
+		s.sent[id] = true
+	}
 	count := s.geometry.Packets(s.cfg.Size, id.Block)
 	k := packet{header: wire.Header{Count: uint8(count), Counter: counter, Block: id.Block, Index: id.Index}}
 	if id.Index.IsParity() {

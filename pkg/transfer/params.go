@@ -26,6 +26,12 @@ const (
 	minSample     = 48
 	maxSampleTime = 200 * time.Millisecond
 
+	// flushTime is how long after the last packet another is sent, if hosts have
+	// not told of the last ones: a report needs a counter to tell that earlier
+	// packets are lost. maxFlushes is how often.
+	flushTime  = 4 * time.Millisecond
+	maxFlushes = 3
+
 	// tickTime is the longest time between two Ticks of a sender at work.
 	tickTime = 2 * time.Millisecond
 	// idleResend is how often a packet is sent again while every host is silent,
@@ -49,6 +55,9 @@ const (
 	// maxMaps bounds the maps that go with one report. A thousand hosts send no
 	// more of them than 40,000 a second, 1.2 MB.
 	maxMaps = 64
+	// quietReports is after how many intervals a host reports although it has
+	// nothing to tell: silence stands out.
+	quietReports = 4
 	// mapRow is the row from which on a host adds the map of a block that it
 	// still cannot solve.
 	mapRow = 48

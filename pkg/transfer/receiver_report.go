@@ -67,14 +67,17 @@ func (r *Receiver) Report(now time.Duration) ([]wire.Report, []wire.Map) {
 	r.reportAt = max(r.reportAt+r.cfg.Interval, now+r.cfg.Interval/2)
 	seen := r.counters.Received + r.counters.Duplicates + r.counters.NoRoom
 	r.findDeficits()
-	if seen == r.reported && len(r.deficits) == 0 && now-r.reportedAt < wire.BeatInterval {
+	if seen == r.reported && len(r.deficits) == 0 && now-r.reportedAt < quietReports*r.cfg.Interval {
 		return nil, nil
 	}
 	r.reported, r.reportedAt = seen, now
 	r.reorder -= r.reorder / 128
 	r.reports = r.reports[:0]
 	s := r.snapshotBefore(now - r.reorder)
-	if r.cfg.Interval > 2*markBack && now-r.started < markTime {
+	switch {
+	case s.counter < r.counter:
+		r.reports = append(r.reports, r.mark(r.snapshotBefore(now)))
+	case r.cfg.Interval > 2*markBack && now-r.started < markTime:
 		if m := r.snapshotBefore(now - r.reorder - markBack); m.counter > 0 && m.counter < s.counter {
 			r.reports = append(r.reports, r.mark(m))
 		}
@@ -123,7 +126,7 @@ func (r *Receiver) findDeficits() {
 		default:
 			d := b.deficit()
 			r.deficits = append(r.deficits, wire.Deficit{Block: n, Packets: uint8(d)})
-			if rows := b.rows(); (d+rows > wire.ParityRows || rows > mapRow) && len(r.maps) < r.mapLimit() {
+			if rows := b.rows(); rows > 0 && (d+rows > wire.ParityRows || rows > mapRow) && len(r.maps) < r.mapLimit() {
 				m := wire.Map{Block: n}
 				b.lack(&m.Missing)
 				r.maps = append(r.maps, m)

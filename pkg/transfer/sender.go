@@ -66,6 +66,8 @@ type Sender struct {
 	counter uint64 // of the next packet
 	sentAt  []time.Duration
 	lastAt  time.Duration // when the last packet left
+	lastID  wire.PacketID
+	flushes int // packets since that said nothing new
 
 	blocks   map[wire.Block]*block // not yet complete everywhere in this pass
 	rowsSent []uint8               // per block, over all passes
@@ -214,10 +216,17 @@ func (s *Sender) NextPacket(now time.Duration) (id wire.PacketID, ok bool, wait 
 		return wire.PacketID{}, false, wait
 	}
 	c := s.stamp(now, s.bucket.Slot())
-	if id, ok = s.nextRepair(c); ok {
-		return id, true, 0
+	id, ok = s.nextRepair(c)
+	switch {
+	case ok:
+	case len(s.group) > 0:
+		id = s.nextData(c)
+	default:
+		s.flushes++
+		return s.lastID, true, 0
 	}
-	return s.nextData(c), true, 0
+	s.lastID, s.flushes = id, 0
+	return id, true, 0
 }
 
 // Held tells which blocks a host holds already, from its RESUME. What all the

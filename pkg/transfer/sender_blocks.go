@@ -30,6 +30,8 @@ type block struct {
 
 	lacks  []lack // maps, until they are acted on
 	planAt time.Duration
+	// awaited is since when a map is missing, 0 if none is.
+	awaited time.Duration
 }
 
 // A lack is what one host misses of a block whose rows are used up.

@@ -32,16 +32,14 @@ type host struct {
 	held  rangeset.Set
 
 	hasMark  bool
-	mark     mark   // where the last sample ended
-	counter  uint64 // of the last report
+	mark     mark       // where the last sample ended
+	counter  uint64     // of the last report
 	oldest   wire.Block // it holds all before
 	deficits []wire.Deficit
 	detached int // times
 	reason   wire.Reason
 
-	lossySince  time.Duration // 0 while it loses no more than the others
-	unmapped    wire.Block    // a block whose map is missing, for unmappedFor reports
-	unmappedFor int
+	lossySince time.Duration // 0 while it loses no more than the others
 
 	fetch []rangeset.Range // packets it asked for, in order
 	owed  uint64           // in fetch
@@ -118,31 +116,38 @@ func (s *Sender) count(st hostState) (n int) {
 // Report takes in what a host tells. A report that cannot be true is ignored.
 func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 	h := s.hosts[id]
-	if h == nil || h.state >= completed || r.Counter > s.counter || r.Counter < h.counter {
+	if h == nil || h.state >= completed || r.Counter > s.counter {
 		return
 	}
 	h.heard = now
 	m := mark{counter: r.Counter, received: r.Counters.Received, marked: r.Counters.CEMarks, at: r.At}
-	if m.counter > h.counter {
+	if m.counter > h.mark.counter {
 		s.lastProgress = now
 	}
-	h.counter = m.counter
 	s.observe(now, h, m)
 	if r.Next == 0 && r.Counter > 0 {
 		return // a mark
+	}
+	h.counter = max(h.counter, r.Counter)
+	if now-s.lastAt > 2*s.interval+50*time.Millisecond {
+		h.counter = s.counter // what it has not seen by now is lost
 	}
 	h.oldest = max(h.oldest, r.Oldest)
 	h.deficits = append(h.deficits[:0], r.Deficits...)
 	if h.state == attached {
 		s.serve(now, h, r)
 	}
+	s.check(now)
 }
 
 // observe tells the controller what arrived since the last mark, once that is
 // enough to tell a rate by: bursts of a few packets look like any rate.
 func (s *Sender) observe(now time.Duration, h *host, m mark) {
 	first, end := h.mark.counter, m.counter
-	if !h.hasMark || end < first || s.counter-first >= sentTimes || m.received < h.mark.received {
+	if h.hasMark && end < first {
+		return
+	}
+	if !h.hasMark || s.counter-first >= sentTimes || m.received < h.mark.received {
 		h.hasMark, h.mark = m.counter > 0, m
 		return
 	}
@@ -161,12 +166,13 @@ func (s *Sender) observe(now time.Duration, h *host, m mark) {
 	h.mark = m
 }
 
-// serve schedules what an attached host lacks.
+// serve schedules what an attached host lacks. What a host lacks that is about to
+// be detached waits until it is, or does better: it may be everything.
 func (s *Sender) serve(now time.Duration, h *host, r *wire.Report) {
-	counter := r.Counter
-	if now-s.lastAt > 2*s.interval+50*time.Millisecond {
-		counter = s.counter // what it has not seen by now is lost
+	if s.cfg.Slow != Wait && s.attachedHosts() > 1 && (h.lossySince > 0 || s.ctl.Lagging(now, pace.Host(h.id)) > 0) {
+		return
 	}
+	counter := h.counter
 	for _, d := range r.Deficits {
 		s.want(h, d.Block, int(d.Packets), counter)
 	}
@@ -183,7 +189,6 @@ func (s *Sender) serve(now time.Duration, h *host, r *wire.Report) {
 			}
 		}
 	}
-	s.check(now)
 }
 
 // packetsOf returns the data packets of a block.
@@ -217,7 +222,7 @@ func (s *Sender) checkHosts(now time.Duration) {
 
 // holdsUp reports whether the others would wait for h, and notes why.
 func (s *Sender) holdsUp(now time.Duration, h *host, median float64) bool {
-	if h.counter == 0 && s.lastAt-h.since > deafAfter {
+	if h.mark.counter == 0 && s.lastAt-h.since > deafAfter {
 		h.reason = wire.NoMulticast
 		return true
 	}
@@ -228,9 +233,11 @@ func (s *Sender) holdsUp(now time.Duration, h *host, median float64) bool {
 	}
 	switch {
 	case s.ctl.Lagging(now, pace.Host(h.id)) >= detachAfter:
-		h.reason = wire.Slow
-		if now-h.heard > detachAfter {
+		switch h.reason = wire.Slow; {
+		case now-h.heard > detachAfter:
 			h.reason = wire.Silent
+		case h.mark.counter == 0:
+			return false // it has until deafAfter
 		}
 		return true
 	case h.lossySince > 0 && now-h.lossySince >= detachAfter:

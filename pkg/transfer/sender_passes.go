@@ -150,5 +150,11 @@ func (s *Sender) hasPacket(now time.Duration) bool {
 	if now-s.lastProgress > 2*s.interval+10*detachAfter && now-s.lastAt < idleResend {
 		return false // nobody hears anything: one packet at a time, to see when that ends
 	}
-	return s.settleRepairs() || len(s.group) > 0 || s.beginGroup()
+	return s.settleRepairs() || len(s.group) > 0 || s.beginGroup() || s.canFlush(now)
+}
+
+// canFlush reports whether the last packet is to be sent once more, after a pause.
+func (s *Sender) canFlush(now time.Duration) bool {
+	b := s.blocks[s.lastID.Block]
+	return b != nil && b.inMemory && s.flushes < maxFlushes && now-s.lastAt >= flushTime
 }

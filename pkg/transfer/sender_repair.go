@@ -55,11 +55,10 @@ func (s *Sender) await(h *host, b *block, d int) {
 			return
 		}
 	}
-	if h.unmapped != b.n {
-		h.unmapped, h.unmappedFor = b.n, 0
-	}
-	if h.unmappedFor++; h.unmappedFor > 3 {
-		h.unmappedFor = 0
+	switch {
+	case b.awaited == 0:
+		b.awaited = max(h.heard, 1)
+	case h.heard-b.awaited > 3*s.interval:
 		s.lack(h, b, lack{host: h.id, missing: allOf(b.packets), need: b.packets})
 	}
 }
@@ -91,12 +90,12 @@ func (s *Sender) Map(now time.Duration, id HostID, m wire.Map) {
 	})
 	if ok {
 		s.lack(h, b, lack{host: id, missing: m.Missing, need: int(h.deficits[i].Packets)})
-		h.unmappedFor = 0
 	}
 }
 
 // lack keeps what one host misses of a block until the others have told too.
 func (s *Sender) lack(h *host, b *block, l lack) {
+	b.awaited = 0
 	i := slices.IndexFunc(b.lacks, func(o lack) bool { return o.host == h.id })
 	if i >= 0 {
 		b.lacks[i] = l
