@@ -85,8 +85,7 @@ func (c *Controller) Add(now time.Duration, h Host) {
 // Remove leaves a host out from now on.
 func (c *Controller) Remove(h Host) { delete(c.tracks, h) }
 
-// Observe takes in what a host reported. A sample of nothing (First == End) is
-// proof that the host lives.
+// Observe takes in what a host reported.
 func (c *Controller) Observe(now time.Duration, h Host, s Sample) {
 	t := c.tracks[h]
 	if t == nil {
@@ -108,6 +107,22 @@ func (c *Controller) Loss(h Host) float64 {
 		return t.loss
 	}
 	return 0
+}
+
+// LastLoss returns the share that a host lost in its last sample.
+func (c *Controller) LastLoss(h Host) float64 {
+	if t := c.tracks[h]; t != nil {
+		return t.lost
+	}
+	return 0
+}
+
+// Alive tells that a host has reported, where no packets were sent that it could
+// have told of.
+func (c *Controller) Alive(now time.Duration, h Host) {
+	if t := c.tracks[h]; t != nil {
+		t.at = now
+	}
 }
 
 // Delivery returns the rate that a host was last seen to get.

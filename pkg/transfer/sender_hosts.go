@@ -39,7 +39,10 @@ type host struct {
 	detached int // times
 	reason   wire.Reason
 
-	lossySince time.Duration // 0 while it loses no more than the others
+	// isSuspect is set while it gets so much less than most, or loses so much more,
+	// that they would wait for it; suspectSince is 0 while it is not.
+	isSuspect    bool
+	suspectSince time.Duration
 
 	fetch []rangeset.Range // packets it asked for, in order
 	owed  uint64           // in fetch
@@ -121,8 +124,9 @@ func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 	}
 	h.heard = now
 	m := mark{counter: r.Counter, received: r.Counters.Received, marked: r.Counters.CEMarks, at: r.At}
-	if m.counter > h.mark.counter {
+	if m.counter > h.mark.counter || s.counter-m.counter < minSample {
 		s.lastProgress = now
+		s.ctl.Alive(now, pace.Host(id))
 	}
 	s.observe(now, h, m)
 	if r.Next == 0 && r.Counter > 0 {
@@ -169,7 +173,7 @@ func (s *Sender) observe(now time.Duration, h *host, m mark) {
 // serve schedules what an attached host lacks. What a host lacks that is about to
 // be detached waits until it is, or does better: it may be everything.
 func (s *Sender) serve(now time.Duration, h *host, r *wire.Report) {
-	if s.cfg.Slow != Wait && s.attachedHosts() > 1 && (h.lossySince > 0 || s.ctl.Lagging(now, pace.Host(h.id)) > 0) {
+	if h.isSuspect {
 		return
 	}
 	counter := h.counter
@@ -201,55 +205,60 @@ func (s *Sender) packetsOf(n wire.Block) int {
 
 // checkHosts detaches those that hold up the others.
 func (s *Sender) checkHosts(now time.Duration) {
+	if s.cfg.Slow == Wait {
+		return
+	}
 	median := s.medianLoss()
-	var late []*host
-	n := 0
+	n, suspects := 0, 0
 	for _, h := range s.order {
-		if h.state == attached {
+		if h.state == attached && !s.isWhole(h) {
 			n++
-			if s.holdsUp(now, h, median) {
-				late = append(late, h)
+			if s.suspect(now, h, median); h.isSuspect {
+				suspects++
 			}
 		}
 	}
-	if s.cfg.Slow == Wait || 2*len(late) > n {
-		return // where most are slow, none is
-	}
-	for _, h := range late {
-		s.detach(now, h)
+	isMost := 2*suspects > n // then none is: the sender's side, or the network, is
+	for _, h := range s.order {
+		if h.state == attached && h.isSuspect {
+			h.isSuspect = !isMost
+			if !isMost && now-h.suspectSince >= detachAfter {
+				s.detach(now, h)
+			}
+		}
 	}
 }
 
-// holdsUp reports whether the others would wait for h, and notes why.
-func (s *Sender) holdsUp(now time.Duration, h *host, median float64) bool {
-	if h.mark.counter == 0 && s.lastAt-h.since > deafAfter {
-		h.reason = wire.NoMulticast
-		return true
-	}
-	if s.ctl.Loss(pace.Host(h.id)) <= 2*median+lossyShare {
-		h.lossySince = 0
-	} else if h.lossySince == 0 {
-		h.lossySince = max(now, 1)
-	}
+// suspect notes whether the others would wait for h, since when, and why.
+func (s *Sender) suspect(now time.Duration, h *host, median float64) {
+	id := pace.Host(h.id)
+	lag := s.ctl.Lagging(now, id)
+	isLossy := s.ctl.LastLoss(id) > 2*median+lossyShare
+	h.isSuspect = true
 	switch {
-	case s.ctl.Lagging(now, pace.Host(h.id)) >= detachAfter:
-		switch h.reason = wire.Slow; {
-		case now-h.heard > detachAfter:
-			h.reason = wire.Silent
-		case h.mark.counter == 0:
-			return false // it has until deafAfter
-		}
-		return true
-	case h.lossySince > 0 && now-h.lossySince >= detachAfter:
+	case h.mark.counter == 0 && s.lastAt-h.since > deafAfter:
+		h.reason, h.suspectSince = wire.NoMulticast, h.since
+		return
+	case lag > 0 && now-h.heard > detachAfter:
+		h.reason = wire.Silent
+	case lag > 0 && h.mark.counter > 0:
+		h.reason = wire.Slow
+	case isLossy:
 		h.reason = wire.Lossy
-		return true
+	case lag > 0: // nothing has reached it yet, and may until deafAfter
+		h.suspectSince = now
+	default:
+		h.isSuspect, h.suspectSince = false, 0
+		return
 	}
-	return false
+	if h.suspectSince == 0 {
+		h.suspectSince = max(now-lag, 1)
+	}
 }
 
 func (s *Sender) detach(now time.Duration, h *host) {
 	h.detached++
-	h.since, h.lossySince = now, 0
+	h.since, h.isSuspect, h.suspectSince = now, false, 0
 	s.leaveGroup(h)
 	switch {
 	case s.cfg.Slow == Drop:

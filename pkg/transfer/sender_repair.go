@@ -12,16 +12,13 @@ import (
 func (s *Sender) want(h *host, n wire.Block, d int, counter uint64) {
 	b := s.blocks[n]
 	if b == nil {
-		if n >= s.nextSend || s.active >= maxActive {
+		if n >= s.nextSend || len(s.blocks) >= maxActive {
 			return
 		}
 		b = s.open(n)
 	}
 	if !b.isSent || b.last > counter || b.againLeft > 0 {
 		return // more of it is on its way to the host
-	}
-	if !b.isQueued && s.active >= maxActive && s.pass > 1 {
-		return
 	}
 	passed := b.oldRows
 	for _, c := range b.rows {
@@ -58,7 +55,7 @@ func (s *Sender) await(h *host, b *block, d int) {
 	switch {
 	case b.awaited == 0:
 		b.awaited = max(h.heard, 1)
-	case h.heard-b.awaited > 3*s.interval:
+	case h.heard-b.awaited > 3*s.interval && b.n < h.oldest+wire.SegmentBlocks:
 		s.lack(h, b, lack{host: h.id, missing: allOf(b.packets), need: b.packets})
 	}
 }
