@@ -52,8 +52,8 @@ func (r *run) steps() []step {
 		{"check", r.check},
 		{"serve", r.serve},
 		{"send", r.send},
-		{"recover", r.recoverHosts},
 		{"verify", r.verify},
+		{"recover", r.recoverHosts},
 		{"kolla", r.configureKolla},
 	}
 }
