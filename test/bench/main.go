@@ -1,112 +1,122 @@
-// Command bench measures daisy-mcast's server and clients against one TCP
-// stream over the same link, and prints one table of ratios.
+// Command bench measures daisy-mcast against one TCP stream over the same link,
+// in the same run, and prints one table of values beside their targets.
 //
-// It needs root, ip, tc and ethtool: it builds a sender and receivers as network
-// namespaces on a bridge, shapes the sender's link, and takes everything down
-// again. Each round sends the same random bytes by TCP to one receiver, then by
-// `daisy-mcast server` to all. Files are on a tmpfs. Times run from the start of
-// the first process to the exit of the last.
+// It needs root, ip, tc, ethtool and nft: it builds a sender and receivers as
+// network namespaces on a bridge, shapes the sender's link, and takes everything
+// down again. What is measured, and what it should come to, is the list of
+// scenes. Files are on a tmpfs; every receiver's are compared with what was sent.
+//
+// Times run from the start of the sending program to the exit of the last
+// program; receiving programs are started before, and wait for their token or
+// connection. Loss is on all of IPv4, TCP included.
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
-	"text/tabwriter"
-	"time"
+	"strings"
+	"syscall"
 )
 
+// options are the flags.
 type options struct {
-	receivers, rounds int
-	megabytes         int64
-	rate              string
-	program           string
-	limit             float64
-	verbose           bool
+	only    string
+	rounds  int
+	quick   bool
+	strict  bool
+	verbose bool
+	program string
+	list    bool
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == tcpCommand {
-		if err := tcpMain(os.Args[2:]); err != nil {
-			fatal(err)
+	if len(os.Args) > 1 {
+		if f, ok := inner()[os.Args[1]]; ok {
+			exit(f(os.Args[2:]))
 		}
-		return
 	}
 	var o options
-	flag.IntVar(&o.receivers, "receivers", 4, "number of receivers")
-	flag.IntVar(&o.rounds, "rounds", 3, "number of rounds")
-	flag.Int64Var(&o.megabytes, "mb", 256, "size of the file in MiB")
-	flag.StringVar(&o.rate, "rate", "1gbit", "rate of the sender's link, as tc takes it")
-	flag.StringVar(&o.program, "program", "", "the daisy-mcast to measure (default: build it)")
-	flag.Float64Var(&o.limit, "limit", 0, "fail when the ratio is above this; 0: never")
+	flag.StringVar(&o.only, "case", "", "only these cases, separated by commas (default: all)")
+	flag.IntVar(&o.rounds, "rounds", 3, "rounds of each case; medians count")
+	flag.BoolVar(&o.quick, "quick", false, "an eighth of the bytes and one round: to see that it runs")
+	flag.BoolVar(&o.strict, "strict", false, "fail when a target is missed")
 	flag.BoolVar(&o.verbose, "v", false, "show what the programs say")
+	flag.StringVar(&o.program, "program", "", "the daisy-mcast to measure (default: build it)")
+	flag.BoolVar(&o.list, "list", false, "list the cases")
 	flag.Parse()
-	if err := bench(o); err != nil {
-		fatal(err)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	exit(bench(ctx, o))
+}
+
+// inner returns the commands by which this program is what it measures against.
+func inner() map[string]func([]string) error {
+	return map[string]func([]string) error{
+		tcpCommand: tcpMain, bareCommand: bareMain, simulateCommand: simulateMain,
 	}
 }
 
-func fatal(err error) {
-	fmt.Fprintln(os.Stderr, "bench:", err)
-	os.Exit(1)
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
-// A round is what was measured at once.
-type round struct {
-	tcp, ours            time.Duration
-	serverRSS, clientRSS int64 // peak, bytes; of the largest client
-}
-
-func (r round) ratio() float64 { return r.ours.Seconds() / r.tcp.Seconds() }
-
-func bench(o options) (err error) {
+func bench(ctx context.Context, o options) error {
+	chosen, err := choose(scenes(), o)
+	if err != nil || o.list {
+		return err
+	}
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("it makes network namespaces and needs root")
 	}
-	b, err := newBed(o.receivers, o.rate)
-	defer func() {
-		if undoErr := b.remove(); err == nil {
-			err = undoErr
-		}
-	}()
+	tools, remove, err := findTools(ctx, o)
 	if err != nil {
 		return err
 	}
-	m, err := newMeasure(b, o)
-	if err != nil {
-		return err
-	}
-	var rounds []round
-	for range o.rounds {
-		r, err := m.round()
+	defer remove()
+	var lines []line
+	for _, s := range chosen {
+		rounds, err := play(ctx, tools, s, o)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		rounds = append(rounds, r)
+		lines = append(lines, s.lines(rounds)...)
 	}
-	return report(o, rounds)
-}
-
-// report prints the table.
-func report(o options, rounds []round) error {
-	fmt.Printf("%d MiB at %s to %d receivers, against one TCP stream to one\n", o.megabytes, o.rate, o.receivers)
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "round\tTCP s\tdaisy-mcast s\tratio\tserver MB\tclient MB\t")
-	var ratios []float64
-	for i, r := range rounds {
-		ratios = append(ratios, r.ratio())
-		fmt.Fprintf(w, "%d\t%.2f\t%.2f\t%.2f\t%.0f\t%.0f\t\n", i+1, r.tcp.Seconds(), r.ours.Seconds(),
-			r.ratio(), float64(r.serverRSS)/1e6, float64(r.clientRSS)/1e6)
+	describe(os.Stdout)
+	if o.quick {
+		fmt.Println("-quick: an eighth of the bytes, one round")
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	slices.Sort(ratios)
-	median := ratios[len(ratios)/2]
-	fmt.Printf("median ratio %.2f; every receiver had the right bytes\n", median)
-	if o.limit > 0 && median > o.limit {
-		return fmt.Errorf("the ratio is above %.2f", o.limit)
+	printTable(os.Stdout, lines)
+	if n := missed(lines); o.strict && n > 0 {
+		return fmt.Errorf("%d targets missed", n)
 	}
 	return nil
+}
+
+// choose returns the scenes that the flags ask for.
+func choose(all []scene, o options) (chosen []scene, err error) {
+	names := strings.Split(o.only, ",")
+	for _, s := range all {
+		if o.list {
+			fmt.Println(s.name)
+		}
+		if o.only != "" && !slices.Contains(names, s.name) {
+			continue
+		}
+		if o.quick {
+			s.size = max(s.size/8, 1<<20)
+		}
+		chosen = append(chosen, s)
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("no case is called %q; -list shows them", o.only)
+	}
+	return chosen, nil
 }
