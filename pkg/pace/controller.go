@@ -13,6 +13,9 @@ type Config struct {
 	Frame int
 	// Interval is the time between two samples of one host.
 	Interval time.Duration
+	// First is the counter of the first packet that leaves at the controller's
+	// rate. Samples of packets before it say nothing of the group.
+	First uint64
 	// Initial is the first rate, DefaultInitial if zero.
 	Initial Rate
 	// Min and Max bound the rate; zero stands for DefaultMin and no bound.
@@ -41,6 +44,7 @@ type Controller struct {
 	roundFrom  uint64        // counter of the round's first packet
 	roundAt    time.Duration
 	probe      float64 // share added by the running probe
+	stride     float64 // greatest share of the next probe
 	probeTime  time.Duration
 	probeEnd   uint64        // counter after the probe's last packet
 	testAt     time.Duration // earliest time of the next test
@@ -68,7 +72,7 @@ func New(cfg Config) *Controller {
 		cfg.Initial = min(cfg.Initial, cfg.Max)
 	}
 	return &Controller{cfg: cfg, rate: max(cfg.Initial, cfg.Min), tracks: make(map[Host]*track),
-		budget: queueBudget, probeGap: minProbeGap}
+		roundFrom: cfg.First, budget: queueBudget, probeGap: minProbeGap, stride: maxProbe}
 }
 
 // Rate returns the rate at which packets should leave.

@@ -7,7 +7,7 @@ const (
 	// buffer of a switch's port, so that even a link of a tenth loses little.
 	DefaultInitial = 100 * Mbps
 	// DefaultMin is the least rate that a group is held at.
-	DefaultMin = 256 * Kbps
+	DefaultMin = Mbps
 
 	// startGain is the growth of a round of the start-up.
 	startGain = 2
@@ -36,7 +36,8 @@ const (
 	maxBudget = 1 << 20
 	// startBuffer is the queue that is expected after the start-up.
 	startBuffer = 256 << 10
-	// maxProbe bounds a probe in shares of the rate.
+	// maxProbe bounds a probe in shares of the rate; after each success the next
+	// may be twice as much, up to the rate itself.
 	maxProbe = 0.25
 	// Bounds of the time between two probes: it doubles when one fails.
 	minProbeGap = 60 * time.Millisecond

@@ -202,7 +202,7 @@ func (c *Controller) span() time.Duration {
 // queue that it makes to be seen, and no more than the budget.
 func (c *Controller) beginProbe(now time.Duration, next uint64) {
 	c.probeTime = max(c.cfg.Interval, c.limit.Time(minExcess/maxProbe))
-	c.probe = min(maxProbe, c.budget/(float64(c.limit)*c.probeTime.Seconds()))
+	c.probe = min(c.stride, c.budget/(float64(c.limit)*c.probeTime.Seconds()))
 	for _, t := range c.tracks {
 		t.level, t.peak, t.passed = t.queue, t.queue, 0
 	}
@@ -238,13 +238,14 @@ func (c *Controller) endProbe(now time.Duration, next uint64) {
 	if len(heard) > 0 && bad <= len(heard)/32 {
 		c.limit = min(c.limit*Rate(1+c.probe), c.ceiling())
 		c.budget, c.probeGap = min(2*c.budget, maxBudget), c.cfg.Interval
+		c.stride = min(2*c.stride, 1)
 		c.become(cruising, now)
 		return
 	}
 	if limit < c.limit {
 		c.limit = max(limit, 0.97*c.limit) // what passes while a queue grows is the link's rate
 	}
-	c.budget, c.probeGap = queueBudget, min(2*c.probeGap, maxProbeGap)
+	c.budget, c.probeGap, c.stride = queueBudget, min(2*c.probeGap, maxProbeGap), maxProbe
 	c.ease(now, next, excess)
 }
 

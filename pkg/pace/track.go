@@ -70,7 +70,7 @@ func (t *track) observe(now time.Duration, s Sample, frame float64, isStarting b
 		t.capacity = min(passed*Rate(1-lost)/Rate(1-t.loss), t.sent)
 		return
 	}
-	t.loss += excess * min(1, n/4096+0.02)
+	t.loss += excess * min(0.25, n/4096+0.02)
 	t.capacity = min(passed, t.sent)
 }
 

@@ -116,7 +116,7 @@ func NewSender(cfg SenderConfig) *Sender {
 // newController begins a search for the rate of the attached hosts.
 func (s *Sender) newController(now time.Duration) {
 	s.ctl = pace.New(pace.Config{
-		Frame: s.frame(), Interval: s.interval,
+		Frame: s.frame(), Interval: s.interval, First: s.counter,
 		Initial: s.cfg.Initial, Max: s.cfg.MaxRate,
 	})
 	s.bucket = pace.NewBucket(s.frame(), s.ctl.Rate())
