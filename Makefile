@@ -10,13 +10,13 @@ help: ## say what can be made
 
 .PHONY: build
 build: ## the program, for this machine and as bin/daisy-mcast-linux-{amd64,arm64}
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/daisy-mcast
-	GOOS=linux GOARCH=amd64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)-linux-amd64 ./cmd/daisy-mcast
-	GOOS=linux GOARCH=arm64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)-linux-arm64 ./cmd/daisy-mcast
+	$(GO) build -trimpath -buildvcs=auto -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/daisy-mcast
+	GOOS=linux GOARCH=amd64 $(GO) build -trimpath -buildvcs=auto -ldflags '$(LDFLAGS)' -o $(BIN)-linux-amd64 ./cmd/daisy-mcast
+	GOOS=linux GOARCH=arm64 $(GO) build -trimpath -buildvcs=auto -ldflags '$(LDFLAGS)' -o $(BIN)-linux-arm64 ./cmd/daisy-mcast
 
 .PHONY: demo
 demo: ## the whole job on this machine, without root and Docker
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/daisy-mcast
+	$(GO) build -trimpath -buildvcs=auto -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/daisy-mcast
 	$(BIN) demo
 
 .PHONY: test

@@ -45,6 +45,7 @@ func newRootCommand(std *streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "daisy-mcast",
 		Short:         "Send Kolla's container images to all hosts at once, by reliable multicast",
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -56,6 +57,7 @@ func newRootCommand(std *streams) *cobra.Command {
 		},
 	}
 	root.PersistentFlags().String("config", "", "YAML `FILE` with settings: flags' names as keys; default $"+configEnv)
+	root.SetVersionTemplate("daisy-mcast {{.Version}}\n")
 	root.SetIn(std.In)
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
