@@ -39,6 +39,7 @@ type Controller struct {
 	rate   Rate // what packets leave at
 	limit  Rate // estimate of what the group takes
 	tracks map[Host]*track
+	list   []*track // the same, in the order of joining: sums of floats have one
 
 	lookedAt   time.Duration // at the hosts, last
 	roundFrom  uint64        // counter of the round's first packet
@@ -83,11 +84,17 @@ func (c *Controller) Limit() Rate { return c.limit }
 
 // Add takes a host into the group.
 func (c *Controller) Add(now time.Duration, h Host) {
-	c.tracks[h] = &track{at: now}
+	t := &track{at: now}
+	c.tracks[h] = t
+	c.list = append(c.list, t)
 }
 
 // Remove leaves a host out from now on.
-func (c *Controller) Remove(h Host) { delete(c.tracks, h) }
+func (c *Controller) Remove(h Host) {
+	t := c.tracks[h]
+	c.list = slices.DeleteFunc(c.list, func(o *track) bool { return o == t })
+	delete(c.tracks, h)
+}
 
 // Observe takes in what a host reported.
 func (c *Controller) Observe(now time.Duration, h Host, s Sample) {
@@ -175,11 +182,10 @@ func (c *Controller) updateMedian(now time.Duration) {
 	}
 }
 
-// collect returns the hosts for which keep, in no order that may matter. It is
-// valid until the next call.
+// collect returns the hosts for which keep. It is valid until the next call.
 func (c *Controller) collect(keep func(*track) bool) []*track {
 	c.scratch = c.scratch[:0]
-	for _, t := range c.tracks {
+	for _, t := range c.list {
 		if keep(t) {
 			c.scratch = append(c.scratch, t)
 		}

@@ -27,6 +27,9 @@ const (
 	// queueBudget is how many bytes a probe puts into the queue at most, beside
 	// one burst: a quarter of the 256 KB that a plain switch has for a port.
 	queueBudget = 64 << 10
+	// probeShare is the share of the limit that has to be sent in a probe, else it
+	// was none.
+	probeShare = 0.9
 	// minExcess is the least queue that a probe makes, in bytes: more than what the
 	// times of packets that come in bursts tell wrongly.
 	minExcess = 32 << 10

@@ -203,7 +203,7 @@ func (c *Controller) span() time.Duration {
 func (c *Controller) beginProbe(now time.Duration, next uint64) {
 	c.probeTime = max(c.cfg.Interval, c.limit.Time(minExcess/maxProbe))
 	c.probe = min(c.stride, c.budget/(float64(c.limit)*c.probeTime.Seconds()))
-	for _, t := range c.tracks {
+	for _, t := range c.list {
 		t.level, t.peak, t.passed = t.queue, t.queue, 0
 	}
 	c.round(now, next)
@@ -213,7 +213,7 @@ func (c *Controller) beginProbe(now time.Duration, next uint64) {
 // isTold reports whether half of the hosts have told of all of the probe.
 func (c *Controller) isTold() bool {
 	n := 0
-	for _, t := range c.tracks {
+	for _, t := range c.list {
 		if t.end >= c.probeEnd {
 			n++
 		}
@@ -224,6 +224,10 @@ func (c *Controller) isTold() bool {
 // endProbe raises the limit if nothing queued.
 func (c *Controller) endProbe(now time.Duration, next uint64) {
 	heard := c.collect(func(t *track) bool { return t.end >= c.probeEnd && t.lagSince == 0 })
+	if sent := float64(c.cfg.Frame) * float64(c.probeEnd-c.roundFrom); sent < probeShare*float64(c.limit)*c.probeTime.Seconds() {
+		c.become(cruising, now) // there was too little to send: nothing is proved
+		return
+	}
 	excess := c.probe * float64(c.limit) * c.probeTime.Seconds()
 	bad, limit := 0, c.limit
 	for _, t := range heard {
@@ -279,7 +283,9 @@ func (c *Controller) test(now time.Duration, next uint64) {
 	}
 	if ok {
 		mid := byCapacity(heard)[len(heard)/2]
-		if lost := meanLost(heard); lost < c.testedLoss-0.4*(1-testGain) && mid.sent*Rate(1-mid.lost) > (1+testGain)/2*c.testedRate {
+		lost := meanLost(heard)
+		if got := mid.sent * Rate(1-mid.lost); lost < c.testedLoss-0.4*(1-testGain) &&
+			got > (1+testGain)/2*c.testedRate && got < 1.05*c.testedRate {
 			c.limit = min(c.limit, c.testedRate/Rate(1-lost))
 			c.probeGap, c.budget = maxProbeGap, queueBudget
 		}

@@ -55,6 +55,9 @@ const (
 	// maxMaps bounds the maps that go with one report. A thousand hosts send no
 	// more of them than 40,000 a second, 1.2 MB.
 	maxMaps = 64
+	// stuckReports is after how many reports that told the same of a block its map
+	// goes with them: all of the last rows may have been lost.
+	stuckReports = 4
 	// quietReports is after how many intervals a host reports although it has
 	// nothing to tell: silence stands out.
 	quietReports = 4

@@ -47,6 +47,8 @@ const (
 type blockState struct {
 	seen  [4]uint64 // bit i of word i/64: the packet with index i
 	have  uint8     // packets seen, up to count
+	told  uint8     // of these when the last report was made
+	stuck uint8     // reports since that grew
 	count uint8     // data packets; 0 before the first packet
 	isFull,
 	isVerified bool

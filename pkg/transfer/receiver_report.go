@@ -126,7 +126,7 @@ func (r *Receiver) findDeficits() {
 		default:
 			d := b.deficit()
 			r.deficits = append(r.deficits, wire.Deficit{Block: n, Packets: uint8(d)})
-			if rows := b.rows(); rows > 0 && (d+rows > wire.ParityRows || rows > mapRow) && len(r.maps) < r.mapLimit() {
+			if r.needsMap(b) && len(r.maps) < r.mapLimit() {
 				m := wire.Map{Block: n}
 				b.lack(&m.Missing)
 				r.maps = append(r.maps, m)
@@ -134,6 +134,18 @@ func (r *Receiver) findDeficits() {
 		}
 		isLeading = false
 	}
+}
+
+// needsMap reports whether the rows that are left of a block may not do: when many
+// of them have come, or nothing more does.
+func (r *Receiver) needsMap(b *blockState) bool {
+	if b.have != b.told {
+		b.told, b.stuck = b.have, 0
+	} else if b.stuck < stuckReports {
+		b.stuck++
+	}
+	rows := b.rows()
+	return b.stuck >= stuckReports || rows > 0 && b.deficit()+rows > wire.ParityRows || rows > mapRow
 }
 
 // mapLimit returns how many maps may go with a report, so that many hosts do not

@@ -39,6 +39,7 @@ type lack struct {
 	host    HostID
 	missing wire.Bitmap
 	need    int // of the missing: any so many
+	isGuess bool
 }
 
 // rowsUsed returns how many rows of b have been sent.

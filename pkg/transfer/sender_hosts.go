@@ -35,6 +35,7 @@ type host struct {
 	mark     mark       // where the last sample ended
 	counter  uint64     // of the last report
 	oldest   wire.Block // it holds all before
+	next     wire.Block // the last report was about the blocks before
 	deficits []wire.Deficit
 	detached int // times
 	reason   wire.Reason
@@ -137,11 +138,23 @@ func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 		h.counter = s.counter // what it has not seen by now is lost
 	}
 	h.oldest = max(h.oldest, r.Oldest)
+	h.next = r.Next
 	h.deficits = append(h.deficits[:0], r.Deficits...)
 	if h.state == attached {
 		s.serve(now, h, r)
 	}
 	s.check(now)
+}
+
+// deficit returns how many packets of a block h lacks, as it told last.
+func (h *host) deficit(n wire.Block) (packets int, ok bool) {
+	i, ok := slices.BinarySearchFunc(h.deficits, n, func(d wire.Deficit, n wire.Block) int {
+		return int(d.Block) - int(n)
+	})
+	if !ok {
+		return 0, false
+	}
+	return int(h.deficits[i].Packets), true
 }
 
 // observe tells the controller what arrived since the last mark, once that is

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -48,7 +49,9 @@ func (s *Sender) want(h *host, n wire.Block, d int, counter uint64) {
 func (s *Sender) await(h *host, b *block, d int) {
 	for i := range b.lacks {
 		if l := &b.lacks[i]; l.host == h.id {
-			l.need = d
+			if !l.isGuess {
+				l.need = d
+			}
 			return
 		}
 	}
@@ -56,7 +59,7 @@ func (s *Sender) await(h *host, b *block, d int) {
 	case b.awaited == 0:
 		b.awaited = max(h.heard, 1)
 	case h.heard-b.awaited > 3*s.interval && b.n < h.oldest+wire.SegmentBlocks:
-		s.lack(h, b, lack{host: h.id, missing: allOf(b.packets), need: b.packets})
+		s.lack(h, b, lack{host: h.id, missing: allOf(b.packets), need: b.packets, isGuess: true})
 	}
 }
 
@@ -82,11 +85,8 @@ func (s *Sender) Map(now time.Duration, id HostID, m wire.Map) {
 			return // there is no such packet
 		}
 	}
-	i, ok := slices.BinarySearchFunc(h.deficits, m.Block, func(d wire.Deficit, n wire.Block) int {
-		return int(d.Block) - int(n)
-	})
-	if ok {
-		s.lack(h, b, lack{host: id, missing: m.Missing, need: int(h.deficits[i].Packets)})
+	if need, ok := h.deficit(m.Block); ok {
+		s.lack(h, b, lack{host: id, missing: m.Missing, need: need})
 	}
 }
 
@@ -110,6 +110,7 @@ func (s *Sender) lack(h *host, b *block, l lack) {
 
 // planRepairs turns maps that were collected for long enough into packets.
 func (s *Sender) planRepairs(now time.Duration) {
+	s.prune()
 	s.planned = slices.DeleteFunc(s.planned, func(b *block) bool {
 		if s.blocks[b.n] != b || len(b.lacks) == 0 {
 			return true
@@ -121,6 +122,32 @@ func (s *Sender) planRepairs(now time.Duration) {
 		s.queue(b)
 		return true
 	})
+}
+
+// prune forgets blocks that no attached host lacks any more, in a pass where blocks
+// are taken up as hosts ask for them: others wait for their place.
+func (s *Sender) prune() {
+	if s.pass < 2 || len(s.blocks) < maxActive {
+		return
+	}
+	for _, n := range slices.Sorted(maps.Keys(s.blocks)) {
+		if b := s.blocks[n]; !b.hasRepair() && len(b.lacks) == 0 && !s.isLacked(n) {
+			s.forget(b)
+		}
+	}
+}
+
+// isLacked reports whether an attached host may lack a block.
+func (s *Sender) isLacked(n wire.Block) bool {
+	for _, h := range s.order {
+		if h.state != attached || n < h.oldest {
+			continue
+		}
+		if _, ok := h.deficit(n); ok || n >= h.next {
+			return true
+		}
+	}
+	return false
 }
 
 // plan chooses data packets to send again, so that each host gets as many of
