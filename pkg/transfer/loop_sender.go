@@ -122,6 +122,7 @@ type sending struct {
 	tx      packetWriter
 	run     []byte // datagrams back to back
 	inRun   int
+	dueAt   time.Duration // when packets may leave next
 
 	pool    *blockPool
 	asked   chan wire.Block // closed at the end
@@ -337,7 +338,7 @@ func (s *sending) step(now time.Duration) time.Duration {
 	next := s.core.Tick(now)
 	s.ask()
 	s.act()
-	wait := min(s.sendPackets(now), next-now)
+	wait := min(s.sendDue(now), next-now)
 	if s.fatal == nil {
 		s.act()
 		wait = min(wait, s.sendRepairs(now))

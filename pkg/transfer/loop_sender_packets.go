@@ -17,6 +17,7 @@ func (s *sending) ask() {
 		if !ok {
 			return
 		}
+		s.act()      // what was evicted for it is free before it is read
 		s.asked <- n // has room: the core bounds what is asked for
 	}
 }
@@ -56,6 +57,29 @@ func (s *sending) release(n wire.Block) {
 	if b := s.blocks[n]; b != nil {
 		delete(s.blocks, n)
 		s.pool.put(b)
+	}
+}
+
+// A thread that is woken late makes up for it, as far as a switch's port of 256 KB
+// takes that at once beside what else waits there.
+const (
+	maxLate      = time.Millisecond
+	maxLateBytes = 128 << 10
+)
+
+// sendDue sends what may have left by now, and returns how long nothing may. Each
+// burst is sent as of the time when it was due: else the rate would lack what could
+// have left while the thread slept too long.
+func (s *sending) sendDue(now time.Duration) time.Duration {
+	late := min(maxLate, s.core.Rate().Time(maxLateBytes))
+	at := min(max(s.dueAt, now-late), now)
+	for {
+		wait := s.sendPackets(at)
+		s.dueAt = at + wait
+		if wait == 0 || s.dueAt > now {
+			return max(s.dueAt-now, 0)
+		}
+		at = s.dueAt
 	}
 }
 

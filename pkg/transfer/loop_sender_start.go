@@ -19,9 +19,11 @@ const (
 	canaryRound  = 4
 	canaryRounds = wire.MaxCanaries / canaryRound
 
-	// flushEvery is the time between two SEGMENTS while data flows.
-	flushEvery = 20 * time.Millisecond
-	showEvery  = 100 * time.Millisecond
+	// flushEvery and flushPerPeer are the time between two SEGMENTS while data
+	// flows: a segment stays in the receivers' memory until its digest is there.
+	flushEvery   = 2 * time.Millisecond
+	flushPerPeer = 20 * time.Microsecond
+	showEvery    = 100 * time.Millisecond
 )
 
 // canaries is how far the proof of UDP_SEGMENT has come. Some kernels and cards
@@ -149,7 +151,7 @@ func (s *sending) tell(now time.Duration) {
 	if s.isBegun {
 		s.sendCanaries(now)
 	}
-	if s.flushed < len(s.digests) && now-s.flushAt >= flushEvery {
+	if s.flushed < len(s.digests) && now-s.flushAt >= flushEvery+time.Duration(len(s.byID))*flushPerPeer {
 		s.flush(now)
 	}
 	if now-s.beatAt >= wire.BeatInterval {

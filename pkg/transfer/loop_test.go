@@ -20,6 +20,9 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
 )
 
+// sessionLimit ends a session that does not end by itself.
+const sessionLimit = 25 * time.Second
+
 // A session is a sender and receivers in one process, over the loopback
 // interface.
 type session struct {
@@ -98,7 +101,9 @@ func (s *session) run() {
 		}
 	}
 	s.began = time.Now()
-	s.result, s.sendErr = Send(s.t.Context(), s.send, s.ln, s.src)
+	ctx, cancel := context.WithTimeout(s.t.Context(), sessionLimit)
+	defer cancel()
+	s.result, s.sendErr = Send(ctx, s.send, s.ln, s.src)
 	s.took = time.Since(s.began)
 	wg.Wait()
 }
@@ -215,7 +220,7 @@ func TestLoopLargerThanMemory(t *testing.T) {
 				src = StreamSource(io.MultiReader(bytes.NewReader(want)))
 			}
 			s := newSession(t, 3, src)
-			s.send.Memory = 13 << 20
+			s.send.Memory, s.send.Slow = 13<<20, Wait
 			for i, h := range s.hosts {
 				h.cfg.Memory = 6 << 20
 				h.stream = i == 1
