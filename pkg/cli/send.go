@@ -217,9 +217,9 @@ func printSent(w io.Writer, r transfer.SendResult) {
 			fmt.Fprintf(w, "%s: done, after the others: %v\n", h.Name, h.Detached)
 		}
 	}
-	fmt.Fprintf(w, "sent %d bytes in %v%s: %d of %d receivers done; %d packets, of which %d parity and %d again; %d to single hosts, %d not let out\n",
+	fmt.Fprintf(w, "sent %d bytes in %v%s: %d of %d receivers done; %d packets, of which %d parity and %d again; %d to single hosts, %d not let out; last pace %v\n",
 		r.Size, r.Elapsed.Round(time.Millisecond), rateText(r.Size, r.Elapsed), r.Done(), len(r.Hosts),
-		r.Packets, r.Parity, r.Repeated, r.Repairs, r.Unsent)
+		r.Packets, r.Parity, r.Repeated, r.Repairs, r.Unsent, r.Rate)
 }
 
 func because(r wire.Reason, text string) string {
