@@ -18,7 +18,7 @@ const (
 	// link, without a queue being seen.
 	startExcess = 0.03
 	// cruiseGain leaves a queue that some burst made the room to drain.
-	cruiseGain = 0.995
+	cruiseGain = 0.997
 	// drainGain empties the queue that the start-up left, easeGain that of a
 	// probe.
 	drainGain = 0.6

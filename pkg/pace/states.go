@@ -110,7 +110,7 @@ func (c *Controller) start(now time.Duration, next uint64) {
 	switch {
 	case mid.capacity < startFull*mid.sent || marked:
 		c.limit = low.capacity
-		if marked {
+		if marked && low.capacity >= startFull*low.sent { // marks by rate, not by a queue
 			c.limit = min(c.limit, low.sent*Rate(1-low.marked))
 		}
 		c.foundAfter = now
@@ -229,7 +229,7 @@ func (c *Controller) endProbe(now time.Duration, next uint64) {
 		return
 	}
 	excess := c.probe * float64(c.limit) * c.probeTime.Seconds()
-	bad, limit := 0, c.limit
+	bad, limit := 0, c.limit*Rate(1+c.probe)
 	for _, t := range heard {
 		isQueued := t.peak-t.level > excess/3
 		if isQueued {
@@ -246,8 +246,9 @@ func (c *Controller) endProbe(now time.Duration, next uint64) {
 		c.become(cruising, now)
 		return
 	}
-	if limit < c.limit {
-		c.limit = max(limit, 0.97*c.limit) // what passes while a queue grows is the link's rate
+	if bad > 0 && limit < c.limit*Rate(1+c.probe) {
+		// What passes while a queue grows is the link's rate.
+		c.limit = max(min(limit, (limit+c.limit)/2), 0.97*c.limit)
 	}
 	c.budget, c.probeGap, c.stride = queueBudget, min(2*c.probeGap, maxProbeGap), maxProbe
 	c.ease(now, next, excess)

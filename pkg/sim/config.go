@@ -134,6 +134,7 @@ type Result struct {
 	Dropped    int           // by queues of ports
 	LastDrop   time.Duration // when, last
 	FoundAt    time.Duration // when the search for the rate had ended
+	BadCopies  int           // hosts that are done with wrong bytes, with Config.Bytes
 	Trace      []Point
 	Hash       uint64
 }

@@ -110,8 +110,22 @@ func (h *host) complete(at time.Duration, n wire.Block) {
 	if h.copy != nil {
 		h.copy.solve(n, h.core.LackOf(n))
 	}
-	seg := uint32(n / wire.SegmentBlocks)
-	if !h.core.IsSegmentComplete(seg) {
+	h.verify(at, uint32(n/wire.SegmentBlocks))
+}
+
+// end takes in the END: the last segment may be complete by it.
+func (h *host) end(at time.Duration) {
+	h.core.End(h.s.cfg.Size)
+	if n := h.s.geometry.Segments(h.s.cfg.Size); n > 0 {
+		h.verify(at, n-1)
+	} else if !h.isDone {
+		h.finish(at)
+	}
+}
+
+// verify tells the core that a segment is verified, if it is complete.
+func (h *host) verify(at time.Duration, seg uint32) {
+	if h.isDone || !h.core.IsSegmentComplete(seg) {
 		return
 	}
 	h.core.SegmentVerified(seg)

@@ -69,6 +69,9 @@ func Run(cfg Config) *Result {
 		if h.core != nil {
 			h.result.Counters = h.core.Counters()
 		}
+		if h.copy != nil && h.isDone && !h.copy.isWhole() {
+			s.result.BadCopies++
+		}
 	}
 	return s.result
 }
@@ -146,12 +149,12 @@ func (s *session) join(h *host) {
 	if s.source != nil {
 		h.copy = newHostCopy(s.source)
 	}
-	s.hold(h)
 	h.taken = len(h.port.log)
-	if h.core.Finished() {
-		defer h.finish(s.clock.now)
-	}
 	s.core.Join(s.clock.now, h.id)
+	s.hold(h)
+	if h.core.Finished() {
+		h.finish(s.clock.now)
+	}
 	s.clock.at(h.core.NextReport(), h.report)
 	s.drive()
 }
@@ -348,10 +351,7 @@ func (s *session) ended(now time.Duration) {
 	for _, h := range s.hosts {
 		s.clock.at(now+s.cfg.Control, func() {
 			if h.core != nil {
-				h.core.End(s.cfg.Size)
-				if h.core.Finished() && !h.isDone {
-					h.finish(s.clock.now)
-				}
+				h.end(s.clock.now)
 			}
 		})
 	}

@@ -235,7 +235,7 @@ func (s *Sender) checkHosts(now time.Duration) {
 	for _, h := range s.order {
 		if h.state == attached && h.isSuspect {
 			h.isSuspect = !isMost
-			if !isMost && now-h.suspectSince >= detachAfter {
+			if h.reason == wire.NoMulticast || !isMost && now-h.suspectSince >= detachAfter {
 				s.detach(now, h)
 			}
 		}
@@ -247,9 +247,9 @@ func (s *Sender) suspect(now time.Duration, h *host, median float64) {
 	id := pace.Host(h.id)
 	lag := s.ctl.Lagging(now, id)
 	isLossy := s.ctl.LastLoss(id) > 2*median+lossyShare
-	h.isSuspect = true
+	h.isSuspect, h.reason = true, 0
 	switch {
-	case h.mark.counter == 0 && s.lastAt-h.since > deafAfter:
+	case h.mark.counter == 0 && s.lastAt > h.since && now-h.since > deafAfter && now-h.heard < deafAfter:
 		h.reason, h.suspectSince = wire.NoMulticast, h.since
 		return
 	case lag > 0 && now-h.heard > detachAfter:

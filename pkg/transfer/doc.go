@@ -1,13 +1,37 @@
-package transfer
-
-// What a loop does with the two cores. Both take now as the time since any fixed
-// moment and are owned by one goroutine; neither blocks, starts a goroutine, opens
+// Package transfer is the native transport: one pass over multicast at the rate
+// that the group takes, whatever the number of hosts, with what was lost repaired
+// by parity while the rest goes on.
+//
+// Its cores are [Sender] and [Receiver]: state machines that decide which packet
+// leaves when and keep account of what arrived. They do no I/O, start no goroutine
+// and never ask for the time; pkg/sim runs the same code in virtual time. The loops
+// around them own sockets, TLS, files and clocks.
+//
+// # How it works
+//
+// Blocks of 192 data packets go out interleaved, as many as are sent in 20 ms, 1 to
+// 16. Every host reports each max(20 ms, N x 100 us): no more than 10,000 reports a
+// second reach the sender, whatever the number N of hosts. A report tells of each
+// incomplete block how many packets it needs. For each block the sender sends as
+// many parity rows as the worst of these asks, each row once; reports are read
+// against the counters of what was sent, so that rows under way are not sent twice.
+// When the 64 rows of a block are used up, hosts add maps, and those data packets
+// are sent again that help the most hosts.
+//
+// A host that gets less than half of what the median host gets, or loses far more,
+// or falls silent, for 200 ms, is detached, unless most are like it; it has no say
+// meanwhile. After the main pass the detached and the late are served as a group of
+// their own, twice at most, then one by one.
+//
+// # How a loop drives the cores
+//
+// Both cores take now as the time since any fixed moment and are owned by one goroutine; neither blocks, starts a goroutine, opens
 // a socket or holds a byte of the stream.
 //
 // # The sender's loop
 //
 //	s := NewSender(cfg)
-//	READY of a host      s.Join(now, id); before it, s.Held(id, ...) for a RESUME
+//	READY of a host      s.Join(now, id), then s.Held(id, ...) for a RESUME
 //	all have joined      s.Start(now)
 //	memory               n, ok := s.NextRead(): read block n into a buffer of its
 //	                     own, then s.BlockReady(now, n, packets). Past the end of a
@@ -48,7 +72,8 @@ package transfer
 //	                     once its digest is known r.SegmentVerified(seg), when it
 //	                     is written, or r.SegmentBad(seg)
 //	REPAIR               r.Repair(id): as Packet
-//	END                  r.End(size)
+//	END                  r.End(size); the last segment may be complete by it
 //	time                 at r.NextReport(): reports, maps := r.Report(now), sent in
 //	                     this order; set, ok := r.Fetch(now): a FETCH
 //	r.Finished()         send DONE
+package transfer

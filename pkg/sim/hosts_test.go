@@ -1,0 +1,148 @@
+package sim
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
+)
+
+// withOne returns n hosts of which the first is h, and the numbers of the rest.
+func withOne(n int, h Host) (hosts []Host, rest []int) {
+	hosts = Same(n, Faults{})
+	hosts[0] = h
+	for i := 1; i < n; i++ {
+		rest = append(rest, i)
+	}
+	return hosts, rest
+}
+
+// TestFaults10To16NobodyHoldsUpTheOthers: a host that is stopped, slow, at 30 %
+// loss or behind a filtered group costs the rest under 5 % of their time, and has
+// everything in the end if it lives. Print it with:
+//
+//	go test ./pkg/sim -run NobodyHoldsUp -v
+func TestFaults10To16NobodyHoldsUpTheOthers(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{2, 4, 16} {
+		hosts, rest := withOne(n, Host{})
+		base := Run(Config{Seed: 1, Hosts: hosts, Size: 256 * mb}).LastDone(rest...)
+		for _, tt := range []struct {
+			name   string
+			host   Host
+			reason wire.Reason // of being detached; 0 if it need not be
+			isLost bool
+		}{
+			{"slow, a tenth", Host{OwnPort: &Port{Rate: gigabit / 10}}, wire.Slow, false},
+			{"slow, a third", Host{OwnPort: &Port{Rate: gigabit / 3}}, wire.Slow, false},
+			{"stopped for ever (11)", Host{StopAt: 500 * time.Millisecond}, wire.Silent, true},
+			{"stopped for 5 s (10)", Host{StopAt: 500 * time.Millisecond, ContinueAt: 5500 * time.Millisecond}, wire.Silent, false},
+			{"stopped from the start", Host{StopAt: 1}, wire.Silent, true},
+			{"30 % lost", Host{Faults: Faults{Loss: .3}}, wire.Lossy, false},
+			{"filtered (29, 30)", Host{Filtered: true, OwnPort: &Port{}}, wire.NoMulticast, false},
+			{"crashed (7)", Host{LeaveAt: time.Second}, 0, true},
+			{"late", Host{JoinAt: time.Second}, 0, false},
+		} {
+			name := fmt.Sprintf("%s, 1 of %d", tt.name, n)
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				hosts, rest := withOne(n, tt.host)
+				r := Run(Config{Seed: 1, Hosts: hosts, Size: 256 * mb})
+				last := r.LastDone(rest...)
+				cost := last.Seconds()/base.Seconds() - 1
+				t.Logf("%-24s 1 of %2d: costs the rest %5.2f %%; it is done after %.2f s, %v; egress %.2f", tt.name, n, 100*cost, r.Hosts[0].DoneAt.Seconds(), r.Hosts[0].Reason, 1+r.Overhead())
+				if last == 0 || cost >= .05 {
+					t.Errorf("the rest took %v, %v without it", last, base)
+				}
+				if got := r.Hosts[0]; tt.isLost == (got.DoneAt > 0) || tt.reason != 0 && got.Reason != tt.reason {
+					t.Errorf("it ended as %+v", got)
+				}
+			})
+		}
+	}
+}
+
+// TestFault31UnevenLoss: the rate is not that of the worst host.
+func TestFault31UnevenLoss(t *testing.T) {
+	t.Parallel()
+	hosts := []Host{{}, {Faults: Faults{Loss: .01}}, {Faults: Faults{Loss: .05}}, {Faults: Faults{Loss: .2}}}
+	r := Run(Config{Seed: 1, Hosts: hosts, Size: 256 * mb})
+	mustFinish(t, "uneven loss", r)
+	if best := linkTime(r, gigabit); r.LastDone(0, 1, 2) > best*125/100 {
+		t.Errorf("the better three took %v, the link %v", r.LastDone(0, 1, 2), best)
+	}
+}
+
+// TestFault33BlackHoles: for a second, now and then, nothing gets through: to each
+// host on its own, or to all.
+func TestFault33BlackHoles(t *testing.T) {
+	t.Parallel()
+	hole := Faults{BurstLen: time.Second, BurstGap: 4 * time.Second}
+	each := Run(Config{Seed: 1, Hosts: Same(4, hole), Size: 256 * mb})
+	mustFinish(t, "each", each)
+	all := Run(Config{Seed: 1, Hosts: Same(4, Faults{}), Shared: hole, Size: 256 * mb})
+	mustFinish(t, "all", all)
+	t.Logf("each %v, all %v, the link %v", each.LastDone(), all.LastDone(), linkTime(all, gigabit))
+}
+
+func TestLateJoinersGetAll(t *testing.T) {
+	t.Parallel()
+	hosts := Same(8, Faults{Loss: .01})
+	hosts[1].JoinAt = 20 * time.Millisecond
+	hosts[2].JoinAt = 600 * time.Millisecond
+	hosts[3].JoinAt = 1100 * time.Millisecond
+	r := Run(Config{Seed: 1, Hosts: hosts, Size: 128 * mb})
+	mustFinish(t, "late", r)
+	if early := r.LastDone(0, 4, 5, 6, 7); early > linkTime(r, gigabit)*115/100 {
+		t.Errorf("those in time took %v, the link %v", early, linkTime(r, gigabit))
+	}
+}
+
+// TestHeldIsNotSent: what all hosts hold from an earlier session is not sent, and
+// what one holds not to be repaired for it.
+func TestHeldIsNotSent(t *testing.T) {
+	t.Parallel()
+	r := Run(Config{Seed: 1, Hosts: []Host{{Holds: .5}, {Holds: .7}}, Size: 64 * mb})
+	mustFinish(t, "held", r)
+	if r.Sent > r.Payload*55/100 {
+		t.Errorf("%d packets of %d were sent, half were held", r.Sent, r.Payload)
+	}
+}
+
+func TestStreams(t *testing.T) {
+	t.Parallel()
+	for _, source := range []pace.Rate{0, 100 * pace.Mbps} {
+		r := Run(Config{Seed: 1, Hosts: Same(4, Faults{Loss: .01}), Size: 32*mb + 77, Mode: wire.Stream, Source: source, PoolSize: 64})
+		mustFinish(t, "stream", r)
+		if best := linkTime(r, gigabit); source == 0 && r.LastDone() > best*3/2 {
+			t.Errorf("took %v, the link %v", r.LastDone(), best)
+		}
+	}
+}
+
+func TestSmallStreams(t *testing.T) {
+	t.Parallel()
+	for _, size := range []uint64{0, 1, 1431, 1432, 1433, 192 * 1432, 192*1432 + 1, 1099776, 1099777} {
+		for _, mode := range []wire.Mode{wire.File, wire.Stream} {
+			r := Run(Config{Seed: 1, Hosts: Same(5, Faults{Loss: .1}), Size: size, Mode: mode, Bytes: true})
+			mustFinish(t, fmt.Sprintf("%d bytes, %v", size, mode), r)
+			if r.LastDone() > time.Second || r.BadCopies > 0 {
+				t.Errorf("%d bytes, %v: took %v, bad copies %d", size, mode, r.LastDone(), r.BadCopies)
+			}
+		}
+	}
+}
+
+// TestSmallQueue: a port with next to no queue slows the session down, and that is
+// all.
+func TestSmallQueue(t *testing.T) {
+	t.Parallel()
+	r := Run(Config{Seed: 1, Hosts: Same(4, Faults{}), Size: 128 * mb, Port: Port{Queue: 64 << 10}})
+	mustFinish(t, "small queue", r)
+	t.Logf("64 KB of queue: %v, the link %v, egress %.2f", r.LastDone(), linkTime(r, gigabit), 1+r.Overhead())
+	if r.LastDone() > linkTime(r, gigabit)*3/2 {
+		t.Errorf("took %v, the link %v", r.LastDone(), linkTime(r, gigabit))
+	}
+}

@@ -1,0 +1,122 @@
+package sim
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+)
+
+// rates returns the rate between points of a trace that are 50 ms apart, as a
+// share of the link's.
+func rates(r *Result, link pace.Rate) (at []time.Duration, share []float64) {
+	for i := 5; i < len(r.Trace); i++ {
+		at = append(at, r.Trace[i].At)
+		share = append(share, float64(rateOf(r.Trace[i-5], r.Trace[i], frameOverhead+1432)/link))
+	}
+	return at, share
+}
+
+// TestRate: from nothing to 95 % of the link's rate in under half a second, without
+// a flag, at any rate; after the start-up the pacing loses nothing at a switch's
+// port with 256 KB. Print it with:
+//
+//	go test ./pkg/sim -run TestRate$ -v
+func TestRate(t *testing.T) {
+	t.Parallel()
+	for _, link := range []pace.Rate{10 * pace.Mbps, 25 * pace.Mbps, 100 * pace.Mbps, 250 * pace.Mbps, pace.Gbps, 2.5 * pace.Gbps, 10 * pace.Gbps} {
+		for _, n := range []int{1, 4, 16} {
+			for _, loss := range []float64{0, .01} {
+				name := fmt.Sprintf("%v, %d hosts, %v lost", link, n, loss)
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					testRate(t, name, link, n, loss)
+				})
+			}
+		}
+	}
+}
+
+func testRate(t *testing.T, name string, link pace.Rate, n int, loss float64) {
+	limit := 500 * time.Millisecond
+	if link <= 10*pace.Mbps {
+		limit = 2 * time.Second
+	}
+	r := Run(Config{Seed: 3, Hosts: Same(n, Faults{Loss: loss}), Port: Port{Rate: link}, Size: uint64(link * 3), TraceEvery: 10 * time.Millisecond})
+	mustFinish(t, name, r)
+	reached, sum, count := time.Duration(0), 0.0, 0
+	at, share := rates(r, link)
+	for i := range at {
+		if reached == 0 && share[i] >= .95 {
+			reached = at[i]
+		}
+		if at[i] > limit && at[i] < 2700*time.Millisecond {
+			sum += share[i]
+			count++
+		}
+	}
+	mean := sum / float64(max(count, 1))
+	t.Logf("%-32s 95 %% after %v, search over after %v; then %.3f on average; dropped %d, the last at %v", name, reached, r.FoundAt.Round(time.Millisecond), mean, r.Dropped, r.LastDrop.Round(time.Millisecond))
+	if reached == 0 || reached > limit {
+		t.Errorf("95 %% of the link's rate after %v, %v are due", reached, limit)
+	}
+	if mean < .95 {
+		t.Errorf("%.3f of the link's rate on average, .95 are due", mean)
+	}
+	if r.LastDrop > limit {
+		t.Errorf("pacing lost a packet after %v", r.LastDrop)
+	}
+}
+
+// TestFault46LinkChanges: the rate follows a link that becomes slower, or faster.
+func TestFault46LinkChanges(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ before, after pace.Rate }{{pace.Gbps, 300 * pace.Mbps}, {200 * pace.Mbps, pace.Gbps}} {
+		r := Run(Config{Seed: 1, Hosts: Same(4, Faults{Loss: .01}), Size: 256 * mb, Port: Port{Rate: tt.before, ChangeAt: time.Second, ChangeRate: tt.after}, TraceEvery: 10 * time.Millisecond})
+		mustFinish(t, "change", r)
+		at, share := rates(r, tt.after)
+		found := time.Duration(0)
+		for i := range at {
+			if at[i] > 1100*time.Millisecond && share[i] > .9 && share[i] < 1.1 && found == 0 {
+				found = at[i] - time.Second
+			}
+		}
+		t.Logf("from %v to %v: found after %v, dropped %d", tt.before, tt.after, found, r.Dropped)
+		if found == 0 || found > 1500*time.Millisecond {
+			t.Errorf("from %v to %v took %v", tt.before, tt.after, found)
+		}
+	}
+}
+
+func TestMaxRateIsKept(t *testing.T) {
+	t.Parallel()
+	const limit = 200 * pace.Mbps
+	r := Run(Config{Seed: 1, Hosts: Same(4, Faults{Loss: .01}), Size: 32 * mb, MaxRate: limit, TraceEvery: 10 * time.Millisecond})
+	mustFinish(t, "--max-rate", r)
+	_, share := rates(r, limit)
+	for i, s := range share {
+		if s > 1.05 {
+			t.Errorf("%.3f of the rate after %v", s, r.Trace[i].At)
+		}
+	}
+	if r.Dropped > 0 || r.LastDone() > linkTime(r, limit)*11/10 {
+		t.Errorf("dropped %d, took %v, at best %v", r.Dropped, r.LastDone(), linkTime(r, limit))
+	}
+}
+
+// TestMarksBrake: with ECN nothing is dropped after the start-up, and most of the
+// rate is kept.
+func TestMarksBrake(t *testing.T) {
+	t.Parallel()
+	r := Run(Config{Seed: 1, Hosts: Same(4, Faults{}), Size: 256 * mb, Port: Port{MarkFrom: 64 << 10}})
+	plain := Run(Config{Seed: 1, Hosts: Same(4, Faults{}), Size: 256 * mb})
+	mustFinish(t, "marks", r)
+	t.Logf("with marks %v, without %v; marked %d; last drop %v", r.LastDone(), plain.LastDone(), r.Hosts[0].Counters.CEMarks, r.LastDrop)
+	if r.LastDrop > 500*time.Millisecond || r.LastDone() > plain.LastDone()*5/4 {
+		t.Errorf("took %v, %v without marks; last drop at %v", r.LastDone(), plain.LastDone(), r.LastDrop)
+	}
+	if marked := r.Hosts[0].Counters.CEMarks; marked == 0 || marked > uint64(r.Payload/20) {
+		t.Errorf("%d packets of %d were marked", marked, r.Payload)
+	}
+}
