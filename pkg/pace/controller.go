@@ -52,6 +52,7 @@ type Controller struct {
 	testedLoss float64       // before the running test
 	testedRate Rate          // that arrived then
 	drainTime  time.Duration
+	isMarked   bool    // the network marks packets: smaller probes are seen
 	baseLoss   float64 // of the hosts together, while the link was not full
 	hasBase    bool
 	over       []*track // scratch
@@ -109,6 +110,7 @@ func (c *Controller) Observe(now time.Duration, h Host, s Sample) {
 		t.loss, t.hasLoss = c.baseLoss, true
 	}
 	t.observe(now, s, float64(c.cfg.Frame), c.state == starting)
+	c.isMarked = c.isMarked || s.Marked > 0
 	c.updateLag(now, t)
 }
 

@@ -202,6 +202,9 @@ func (c *Controller) span() time.Duration {
 // queue that it makes to be seen, and no more than the budget.
 func (c *Controller) beginProbe(now time.Duration, next uint64) {
 	c.probeTime = max(c.cfg.Interval, c.limit.Time(minExcess/maxProbe))
+	if c.isMarked {
+		c.budget = min(c.budget, minExcess)
+	}
 	c.probe = min(c.stride, c.budget/(float64(c.limit)*c.probeTime.Seconds()))
 	for _, t := range c.list {
 		t.level, t.peak, t.passed = t.queue, t.queue, 0
