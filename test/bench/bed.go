@@ -64,7 +64,12 @@ func (b *bed) makeDir(room int64) error {
 	}
 	b.dir = dir
 	b.undo = append(b.undo, func() error { return os.Remove(dir) })
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", room+64*mib)); err != nil {
+	size := fmt.Sprintf("size=%d", room+room/8+64*mib)
+	err = unix.Mount("tmpfs", dir, "tmpfs", 0, size+",huge=always")
+	if errors.Is(err, unix.EINVAL) { // a kernel without huge pages
+		err = unix.Mount("tmpfs", dir, "tmpfs", 0, size)
+	}
+	if err != nil {
 		return fmt.Errorf("mounting a tmpfs on %s: %w", dir, err)
 	}
 	b.undo = append(b.undo, func() error { return unix.Unmount(dir, 0) })

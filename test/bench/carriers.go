@@ -90,27 +90,29 @@ func (c *cast) waiting(ctx context.Context, st *stage, hosts int) (tokens []*os.
 			return nil, err
 		}
 		tokens = append(tokens, write)
-		p, err := st.start(ctx, spawn{host: i, stdin: read, args: []string{st.tools.program, "receive",
-			"--quiet", "--local-ip", addr(i), "--token-file", "-", "--out", st.outName(i)}})
+		err = c.receiver(ctx, st, i, read, st.tools.program, "receive", "--quiet",
+			"--local-ip", addr(i), "--token-file", "-")
 		read.Close()
 		if err != nil {
 			closeAll(tokens)
 			return nil, err
 		}
-		c.receivers = append(c.receivers, p)
 	}
 	return tokens, nil
 }
 
-// receiver starts a program whose standard output is the file of its host, or
-// another writer.
-func (c *cast) receiver(ctx context.Context, st *stage, host int, stdin io.Reader, args ...string) error {
-	f, err := os.Create(st.outName(host))
+// receiver starts a program whose standard output is the file of its host.
+func (c *cast) receiver(ctx context.Context, st *stage, host int, stdin *os.File, args ...string) error {
+	f, err := os.OpenFile(st.outName(host), os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	p, err := st.start(ctx, spawn{host: host, stdin: stdin, stdout: f, args: args})
+	s := spawn{host: host, stdout: f, args: args}
+	if stdin != nil {
+		s.stdin = stdin
+	}
+	p, err := st.start(ctx, s)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -82,10 +83,15 @@ func bench(ctx context.Context, o options) error {
 	}
 	defer remove()
 	var lines []line
+	var errs []error
 	for _, s := range chosen {
 		rounds, err := play(ctx, tools, s, o)
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+			errs = append(errs, fmt.Errorf("%s: %w", s.name, err))
+			fmt.Fprintf(os.Stderr, "  %v\n", err)
+		}
+		if ctx.Err() != nil {
+			break
 		}
 		lines = append(lines, s.lines(rounds)...)
 	}
@@ -95,9 +101,9 @@ func bench(ctx context.Context, o options) error {
 	}
 	printTable(os.Stdout, lines)
 	if n := missed(lines); o.strict && n > 0 {
-		return fmt.Errorf("%d targets missed", n)
+		errs = append(errs, fmt.Errorf("%d targets missed", n))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // choose returns the scenes that the flags ask for.

@@ -66,15 +66,15 @@ func play(ctx context.Context, t tools, s scene, o options) (rounds []round, err
 		want = 1 // of a simulation, all are alike
 	}
 	st.input.size = s.size
-	var bad []round
+	bad := 0
 	for len(rounds) < want {
 		r, err := st.round(ctx, s)
 		if err != nil {
-			return nil, err
+			return rounds, err
 		}
-		if s.isSpoilt(r) && len(bad) < spoilt {
+		if s.isSpoilt(r) && bad < spoilt {
 			fmt.Fprintln(os.Stderr, "  TCP itself was slow; once more")
-			bad = append(bad, r)
+			bad++
 			continue
 		}
 		rounds = append(rounds, r)
@@ -95,7 +95,7 @@ func (s scene) isSpoilt(r round) bool {
 func (st *stage) round(ctx context.Context, s scene) (r round, err error) {
 	r.size = s.size
 	if s.hosts > 0 {
-		if r.tcp, err = tcp(ctx, st, shot{hosts: 1}); err != nil {
+		if r.tcp, err = st.shoot(ctx, shot{carrier: tcp, hosts: 1}); err != nil {
 			return r, fmt.Errorf("TCP: %w", err)
 		}
 		fmt.Fprintf(os.Stderr, "  TCP %.2f s", r.tcp.took.Seconds())
@@ -121,6 +121,9 @@ func (st *stage) shoot(ctx context.Context, s shot) (got sample, err error) {
 		return s.carrier(ctx, st, s)
 	}
 	if err := st.lose(ctx, s.hosts, s.loss); err != nil {
+		return got, err
+	}
+	if err := st.blank(s.hosts); err != nil {
 		return got, err
 	}
 	before, err := st.sentBytes()

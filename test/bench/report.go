@@ -16,10 +16,17 @@ type line struct {
 	tcp, ours         float64 // seconds
 	sent              float64 // bytes sent over payload
 	sender, receivers usage
+	failed            bool // there is nothing to tell
 }
 
 // lines makes the table's rows of a scene.
 func (s scene) lines(rounds []round) (lines []line) {
+	if len(rounds) == 0 {
+		for _, w := range s.rows {
+			lines = append(lines, line{row: w, failed: true})
+		}
+		return lines
+	}
 	for _, w := range s.rows {
 		pick := func(f func(r round) float64) []float64 {
 			var all []float64
@@ -44,7 +51,10 @@ func (s scene) lines(rounds []round) (lines []line) {
 	return lines
 }
 
-func median(sorted []float64) float64 { return sorted[len(sorted)/2] }
+func median(sorted []float64) float64 {
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
 
 func midUsage(rounds []round, f func(round) usage) usage {
 	var all []usage
@@ -62,6 +72,8 @@ func midUsage(rounds []round, f func(round) usage) usage {
 // verdict says whether the target is met.
 func (l line) verdict() string {
 	switch {
+	case l.failed:
+		return "fail"
 	case l.target == target{}:
 		return ""
 	case l.target.least > 0 && l.median < l.target.least, l.target.most > 0 && l.median > l.target.most:
@@ -82,7 +94,7 @@ func (t target) String() string {
 
 func missed(lines []line) (n int) {
 	for _, l := range lines {
-		if l.verdict() == "miss" {
+		if v := l.verdict(); v == "miss" || v == "fail" {
 			n++
 		}
 	}
