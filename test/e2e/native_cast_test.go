@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -35,11 +37,13 @@ type castConfig struct {
 
 const (
 	nativePort  = "18384"
-	nativeGroup = "239.192.77.1:" + nativePort
 	tokenFile   = "/root/token"
 	payloadFile = "/root/payload"
 	outFile     = "/root/out"
 )
+
+// nativeGroupAddr is where packets go when nothing else is said.
+var nativeGroupAddr = netip.MustParseAddrPort("239.192.77.1:" + nativePort)
 
 // castSlack is what other hosts may lose to a fault beside a twentieth of their
 // time: this machine runs other tests on the same processors.
@@ -138,7 +142,7 @@ func (x *cast) begin(hosts []*lab.Host, args ...string) *casting {
 // beginSender starts the sender alone, and hands its token to all hosts.
 func (x *cast) beginSender(args ...string) *casting {
 	x.t.Helper()
-	return x.beginOn(x.sender, append(args, payloadFile)...)
+	return x.beginOn(x.sender, append(slices.Clone(args), payloadFile)...)
 }
 
 func (x *cast) beginOn(sender *lab.Host, args ...string) *casting {
@@ -227,10 +231,10 @@ func (c *casting) end(limit time.Duration, sum [32]byte) castResult {
 	c.t.Helper()
 	r := castResult{casting: c, took: map[*lab.Host]time.Duration{}, got: map[*lab.Host]lab.Result{}}
 	ctx := within(c.t, limit)
+	r.sent = waitFor(ctx, c.send)
 	for h, p := range c.receives {
-		r.got[h] = p.WaitContext(ctx)
+		r.got[h] = waitFor(ctx, p)
 	}
-	r.sent = c.send.WaitContext(ctx)
 	for h, p := range c.receives {
 		r.took[h] = c.endOf(p).Sub(c.began.time())
 	}
@@ -246,6 +250,16 @@ func (c *casting) end(limit time.Duration, sum [32]byte) castResult {
 		r.wantHonest(h, sum)
 	}
 	return r
+}
+
+// waitFor waits for a process, which may have ended before ctx has.
+func waitFor(ctx context.Context, p *lab.Process) lab.Result {
+	select {
+	case <-p.Done():
+		return p.Wait()
+	default:
+		return p.WaitContext(ctx)
+	}
 }
 
 // wantHonest checks what a host has against what its receiver said.
@@ -338,15 +352,21 @@ func (r castResult) wantNotHeldUp(without time.Duration, hosts ...*lab.Host) {
 }
 
 // calm is a sending without a fault: how long hosts take then.
-func (x *cast) calm(sum [32]byte) time.Duration {
+func (x *cast) calm(sum [32]byte, hosts ...*lab.Host) time.Duration {
 	x.t.Helper()
-	r := x.begin(x.hosts).end(60*time.Second, sum)
+	r := x.begin(hosts, "--receivers", fmt.Sprint(len(hosts))).end(60*time.Second, sum)
 	r.wantSent(0)
-	r.wantDone(x.hosts...)
+	r.wantDone(hosts...)
+	x.clear()
+	return r.slowest(hosts...)
+}
+
+// clear removes what was received.
+func (x *cast) clear() {
+	x.t.Helper()
 	for _, h := range x.hosts {
 		x.must(h.Shell(x.t.Context(), "rm -f "+outFile))
 	}
-	return r.slowest(x.hosts...)
 }
 
 // others are the hosts but one.

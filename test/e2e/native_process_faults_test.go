@@ -38,7 +38,7 @@ func TestFault01SenderKilledBeforeTheStart(t *testing.T) {
 	r.wantFailed(x.Host("h1"), "sender")
 	r.wantFailed(x.Host("h2"), "reaching the sender")
 	x.wantNoProcesses()
-	x.calm(sum)
+	x.calm(sum, x.hosts...)
 }
 
 // TestFault02And07KilledWhileSending: a receiver is killed, comes back while the
@@ -48,7 +48,7 @@ func TestFault02And07KilledWhileSending(t *testing.T) {
 	t.Parallel()
 	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
 	sum := x.put(castBytes)
-	without := x.calm(sum)
+	without := x.calm(sum, x.hosts...)
 	h2 := x.Host("h2")
 
 	c := x.begin(x.hosts)
@@ -63,9 +63,7 @@ func TestFault02And07KilledWhileSending(t *testing.T) {
 	r.wantDone(x.hosts...)
 	r.wantNotHeldUp(without, x.others(h2)...)
 
-	for _, h := range x.hosts {
-		x.must(h.Shell(t.Context(), "rm -f "+outFile))
-	}
+	x.clear()
 	c = x.begin(x.hosts)
 	c.awaitData(h2, castBytes/3)
 	killed := time.Now()
@@ -145,7 +143,7 @@ func TestFault10StoppedForAWhile(t *testing.T) {
 	t.Parallel()
 	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
 	sum := x.put(castBytes)
-	without := x.calm(sum)
+	without := x.calm(sum, x.hosts...)
 	h2 := x.Host("h2")
 	c := x.begin(x.hosts)
 	c.awaitData(h2, castBytes/3)
@@ -164,7 +162,7 @@ func TestFault11And12GoneWithoutAWord(t *testing.T) {
 	t.Parallel()
 	x := newCast(t, castConfig{Hosts: 5, Rate: "100mbit"})
 	sum := x.put(castBytes)
-	without := x.calm(sum)
+	without := x.calm(sum, x.hosts...)
 	frozen, off := x.Host("h2"), x.Host("h3")
 	c := x.begin(x.hosts)
 	c.awaitData(frozen, castBytes/3)
@@ -196,7 +194,7 @@ func TestFault15And16LittleMemoryOrTime(t *testing.T) {
 	t.Parallel()
 	x := newCast(t, castConfig{Hosts: 4, Rate: "100mbit"})
 	sum := x.put(castBytes)
-	without := x.calm(sum)
+	without := x.calm(sum, x.hosts...)
 	slow, small := x.Host("h2"), x.Host("h3")
 	c := x.beginSender()
 	c.receive(x.Host("h1"))
