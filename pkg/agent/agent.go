@@ -22,6 +22,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/control"
 	"github.com/daisy-mcast/daisy-mcast/pkg/launch"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
 )
 
 // cleanUpTime bounds what an agent does after its session has ended.
@@ -41,15 +42,17 @@ type agent struct {
 	server *control.Server
 	log    *slog.Logger
 
-	mu        sync.Mutex
-	setup     message.Setup
-	identity  string // of the registry on this host, see launch.EnsureIdentity
-	store     *store.Store
-	sets      map[string]*store.Set
-	listener  *probed      // the carrier's; on the sender, between listen and send
-	started   *launch.Spec // a registry that this session started anew
-	activated bool
-	lock      *os.File // the sender's, see lockSender
+	mu       sync.Mutex
+	setup    message.Setup
+	identity string // of the registry on this host, see launch.EnsureIdentity
+	store    *store.Store
+	sets     map[string]*store.Set
+	listener *probed // the carrier's; on the sender, between listen and send
+	// transferID is the native carrier's; see ownIdentity.
+	transferID *transfer.Identity
+	started    *launch.Spec // a registry that this session started anew
+	activated  bool
+	lock       *os.File // the sender's, see lockSender
 }
 
 func (a *agent) handlers() map[string]control.Handler {

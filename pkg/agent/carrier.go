@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"syscall"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
 )
 
 // A carrier moves one byte space from the sender to all hosts. Adding another
@@ -15,8 +17,11 @@ import (
 type carrier interface {
 	// listen opens the sender's TCP port.
 	listen(c message.Carrier) (*net.TCPListener, error)
+	// pin is by what the other side knows this one; empty where the protocol has
+	// no keys.
+	pin() string
 	// send sends src to the clients of job and closes ln.
-	send(ctx context.Context, job message.Send, ln net.Listener, src io.Reader, total int64, progress func(done, total int64)) (message.SendResult, error)
+	send(ctx context.Context, job message.Send, ln net.Listener, src source, progress func(done, total int64)) (message.SendResult, error)
 	// receive writes the byte space to dst. finish is called when the last byte
 	// is written, before the sender is told so.
 	receive(ctx context.Context, job message.Receive, dst io.Writer, finish func() error, progress func(done int64)) (message.ReceiveResult, error)
@@ -27,11 +32,40 @@ type carrier interface {
 var errNoMulticast = errors.New("no multicast received")
 
 // Protocols are the names of the carriers, the default first.
-func Protocols() []string { return []string{"jasmine"} }
+func Protocols() []string { return []string{"jasmine", "native"} }
 
-func carrierFor(c message.Carrier) (carrier, error) {
-	if c.Protocol == "jasmine" {
+// carrierFor returns the carrier that c names. The native one's identity is made
+// once: the hosts are told of it before anything is sent.
+func (a *agent) carrierFor(c message.Carrier) (carrier, error) {
+	switch c.Protocol {
+	case "jasmine":
 		return jasmineCarrier{}, nil
+	case "native":
+		id, err := a.ownIdentity()
+		return nativeCarrier{id, a.log}, err
 	}
 	return nil, fmt.Errorf("unknown protocol %q", c.Protocol)
+}
+
+// ownIdentity returns this session's key, made when it is first asked for.
+func (a *agent) ownIdentity() (*transfer.Identity, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.transferID == nil {
+		id, err := transfer.NewIdentity()
+		if err != nil {
+			return nil, err
+		}
+		a.transferID = id
+	}
+	return a.transferID, nil
+}
+
+// listenTCP opens the sender's TCP port.
+func listenTCP(c message.Carrier) (*net.TCPListener, error) {
+	ln, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(c.Sender))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("port %d is taken, perhaps by another run: %w", c.Sender.Port(), err)
+	}
+	return ln, err
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"syscall"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/jasmine"
@@ -16,15 +15,11 @@ import (
 // signature: what arrives is believed only because of its digest.
 type jasmineCarrier struct{}
 
-func (jasmineCarrier) listen(c message.Carrier) (*net.TCPListener, error) {
-	ln, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(c.Sender))
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("port %d is taken, perhaps by another run: %w", c.Sender.Port(), err)
-	}
-	return ln, err
-}
+func (jasmineCarrier) listen(c message.Carrier) (*net.TCPListener, error) { return listenTCP(c) }
 
-func (jasmineCarrier) send(ctx context.Context, job message.Send, ln net.Listener, src io.Reader, total int64, progress func(done, total int64)) (message.SendResult, error) {
+func (jasmineCarrier) pin() string { return "" }
+
+func (jasmineCarrier) send(ctx context.Context, job message.Send, ln net.Listener, src source, progress func(done, total int64)) (message.SendResult, error) {
 	srv, err := jasmine.NewServer(jasmine.ServerConfig{
 		LocalIP:       job.Carrier.Sender.Addr(),
 		Group:         job.Carrier.Group.Addr(),
@@ -36,7 +31,7 @@ func (jasmineCarrier) send(ctx context.Context, job message.Send, ln net.Listene
 		OnMissing:     jasmine.OnMissingStart,
 		ClientTimeout: job.SilentAfter,
 		MaxRate:       job.MaxRate,
-		Progress:      func(p jasmine.ServerProgress) { progress(p.Bytes, total) },
+		Progress:      func(p jasmine.ServerProgress) { progress(p.Bytes, src.size) },
 	})
 	if err != nil {
 		return message.SendResult{}, err

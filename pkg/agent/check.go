@@ -35,6 +35,9 @@ func (a *agent) callCheck(ctx context.Context, req message.Check) (message.Check
 		}
 	}
 	res.Disk = checkDisk(st.Dir(), req.MissingBytes)
+	if c, err := a.carrierFor(req.Carrier); err == nil { // else listen has said so
+		res.Pin = c.pin()
+	}
 	if res.LocalIP, err = localAddress(req.Address, req.Carrier.Sender); err != nil {
 		res.Sender = &message.Problem{Reason: message.ReasonAddress, Text: err.Error()}
 	} else {

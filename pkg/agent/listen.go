@@ -12,20 +12,20 @@ import (
 
 // callListen opens the carrier's port on the sender, so that hosts can prove
 // that they reach it (R4).
-func (a *agent) callListen(_ context.Context, req message.Listen) (message.Empty, error) {
-	c, err := carrierFor(req.Carrier)
+func (a *agent) callListen(_ context.Context, req message.Listen) (message.Listening, error) {
+	c, err := a.carrierFor(req.Carrier)
 	if err != nil {
-		return message.Empty{}, err
+		return message.Listening{}, err
 	}
 	a.dropListener()
 	ln, err := c.listen(req.Carrier)
 	if err != nil {
-		return message.Empty{}, problem(message.ReasonSender, err)
+		return message.Listening{}, problem(message.ReasonSender, err)
 	}
 	a.mu.Lock()
 	a.listener = newProbed(ln)
 	a.mu.Unlock()
-	return message.Empty{}, nil
+	return message.Listening{Pin: c.pin()}, nil
 }
 
 // takeListener hands over what callListen opened, nil when there is nothing.

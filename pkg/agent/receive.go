@@ -20,7 +20,7 @@ func (a *agent) callReceive(ctx context.Context, req message.Receive) (message.R
 	if err != nil {
 		return message.ReceiveResult{}, err
 	}
-	c, err := carrierFor(req.Carrier)
+	c, err := a.carrierFor(req.Carrier)
 	if err != nil {
 		return message.ReceiveResult{}, err
 	}

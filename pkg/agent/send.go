@@ -15,7 +15,7 @@ func (a *agent) callSend(ctx context.Context, req message.Send) (message.SendRes
 	if err != nil {
 		return message.SendResult{}, err
 	}
-	c, err := carrierFor(req.Carrier)
+	c, err := a.carrierFor(req.Carrier)
 	if err != nil {
 		return message.SendResult{}, err
 	}
@@ -32,9 +32,10 @@ func (a *agent) callSend(ctx context.Context, req message.Send) (message.SendRes
 		return message.SendResult{}, errors.New("no listen call came before")
 	}
 	_ = a.server.Emit(message.EventOpen, message.Empty{}) // its failure is the session's end
-	src := pack.Reader(st)
+	src, again := pack.Reader(st), newPackAt(pack, st)
 	defer src.Close()
-	res, err := c.send(ctx, req, ln, src, pack.Size(), a.bytes)
+	defer again.Close()
+	res, err := c.send(ctx, req, ln, source{src, again, pack.Size()}, a.bytes)
 	if errors.Is(err, imageset.ErrChanged) {
 		return res, problem(message.ReasonStore, err)
 	}

@@ -65,9 +65,11 @@ func (r *run) noWay(what, where string, why *message.Problem) error {
 func (r *run) listen(ctx context.Context) error {
 	ctx, cancel := r.within(ctx, CallTime)
 	defer cancel()
-	if err := r.sender.call(ctx, message.CallListen, message.Listen{Carrier: r.carrier}, nil); err != nil {
+	var listening message.Listening
+	if err := r.sender.call(ctx, message.CallListen, message.Listen{Carrier: r.carrier}, &listening); err != nil {
 		return fmt.Errorf("%w: listening on %v: %w", r.unusable(err), r.carrier.Sender, err)
 	}
+	r.carrier.Pin = listening.Pin
 	return nil
 }
 

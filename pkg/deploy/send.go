@@ -110,6 +110,7 @@ func (r *run) sendPack(ctx context.Context, pack []int, to []*host) error {
 	}
 	for _, h := range to {
 		req.Clients = append(req.Clients, h.checked.LocalIP)
+		req.Pins = append(req.Pins, h.checked.Pin)
 	}
 	var res message.SendResult
 	err := r.sender.call(ctx, message.CallSend, req, &res)

@@ -66,6 +66,8 @@ type ReceiveResult struct {
 	Drops    wire.Drops
 	Lost     uint64 // packets that neither came nor are in Counters: lost on the wire
 	Repairs  uint64 // packets that came over the control connection
+	// RepairBytes are those of Repairs that were of use.
+	RepairBytes int64
 	// Detached is why the others did not wait for this host, 0 if they did.
 	Detached wire.Reason
 	Buffer   int // bytes of the socket's buffer that the kernel gave
@@ -109,10 +111,10 @@ type reception struct {
 	written  uint32 // all segments before are, with an ordered sink
 	end      *wire.End
 
-	canaries, told uint64 // seen, and reported
-	highest        uint64 // counter seen, plus one
-	first          uint64 // counter of the first packet, plus one
-	noRoom         uint64 // beyond an ordered sink's window
+	canaries, told uint64        // seen, and reported
+	highest        uint64        // counter seen, plus one
+	first          uint64        // counter of the first packet, plus one
+	noRoom         uint64        // beyond an ordered sink's window
 	arrived        time.Duration // the last packet
 	isFinishing    bool
 	isDone         bool // DONE was sent

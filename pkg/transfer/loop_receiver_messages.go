@@ -92,7 +92,11 @@ func (r *reception) mend(m wire.Repair) {
 	}
 	r.result.Repairs++
 	count := r.g.Packets(r.core.size, m.Packet.Block)
-	r.keep(r.core.Repair(m.Packet), m.Packet, count, m.Payload)
+	v := r.core.Repair(m.Packet)
+	if v == Keep || v == Complete {
+		r.result.RepairBytes += int64(len(m.Payload))
+	}
+	r.keep(v, m.Packet, count, m.Payload)
 	r.fetch(r.clock.now())
 }
 

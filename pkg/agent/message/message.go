@@ -117,10 +117,18 @@ type Listen struct {
 	Carrier Carrier `json:"carrier"`
 }
 
+// Listening is what the sender listens with.
+type Listening struct {
+	// Pin is of the sender's key, in hexadecimal; empty with protocols that have
+	// none.
+	Pin string `json:"pin,omitempty"`
+}
+
 // Carrier says how the bytes travel.
 type Carrier struct {
-	Protocol string         `json:"protocol"` // jasmine
-	Sender   netip.AddrPort `json:"sender"`   // TCP
+	Protocol string         `json:"protocol"`      // one of the agent's Protocols
+	Sender   netip.AddrPort `json:"sender"`        // TCP
+	Pin      string         `json:"pin,omitempty"` // of the sender's key, once it listens
 	Group    netip.AddrPort `json:"group"`
 	TTL      int            `json:"ttl"`
 }
@@ -153,7 +161,8 @@ type Check struct {
 // CheckResult holds a problem for each thing that a host cannot do. A host with
 // a problem may still lean on the central registry.
 type CheckResult struct {
-	LocalIP  netip.Addr `json:"local_ip"` // by which it reaches the sender
+	LocalIP  netip.Addr `json:"local_ip"`      // by which it reaches the sender
+	Pin      string     `json:"pin,omitempty"` // of the host's key, as Listening.Pin
 	Sender   *Problem   `json:"sender,omitempty"`
 	Central  *Problem   `json:"central,omitempty"`
 	Disk     *Problem   `json:"disk,omitempty"`
@@ -184,8 +193,9 @@ type Served struct {
 type Send struct {
 	Carrier     Carrier       `json:"carrier"`
 	SetID       string        `json:"set_id"`
-	Pack        []int         `json:"pack"`    // indexes into Set.Blobs
-	Clients     []netip.Addr  `json:"clients"` // who may and should join
+	Pack        []int         `json:"pack"`           // indexes into Set.Blobs
+	Clients     []netip.Addr  `json:"clients"`        // who may and should join
+	Pins        []string      `json:"pins,omitempty"` // of the clients' keys, in their order
 	JoinTimeout time.Duration `json:"join_timeout"`
 	SilentAfter time.Duration `json:"silent_after"`
 	MaxRate     int64         `json:"max_rate"` // bits a second; 0: none
