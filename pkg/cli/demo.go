@@ -10,14 +10,16 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/agent"
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/deploy"
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset/sample"
-	"github.com/daisy-mcast/daisy-mcast/pkg/jasmine"
 	"github.com/daisy-mcast/daisy-mcast/pkg/launch"
 	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
 	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
@@ -28,6 +30,7 @@ type demoOptions struct {
 	hosts    int
 	dir      string
 	progress string
+	protocol string
 }
 
 func newDemoCommand(std *streams) *cobra.Command {
@@ -45,6 +48,7 @@ and pull an image from every host's registry. Everything is removed afterwards.`
 	}
 	cmd.Flags().IntVar(&opt.hosts, "hosts", 4, "how many hosts, 2 to 16")
 	cmd.Flags().StringVar(&opt.dir, "dir", "", "where to make the hosts' directories; default a temporary directory")
+	cmd.Flags().StringVar(&opt.protocol, "protocol", agent.Protocols()[0], "how the bytes travel: "+strings.Join(agent.Protocols(), ", "))
 	cmd.Flags().StringVar(&opt.progress, "progress", "auto", "auto, tty, plain, json or none")
 	return cmd
 }
@@ -61,6 +65,9 @@ func runDemo(ctx context.Context, std *streams, opt demoOptions) (err error) {
 	if opt.hosts < 2 || opt.hosts > 16 {
 		return usage(fmt.Errorf("--hosts %d: want 2 to 16", opt.hosts), "")
 	}
+	if !slices.Contains(agent.Protocols(), opt.protocol) {
+		return usage(fmt.Errorf("--protocol %q: want one of %s", opt.protocol, strings.Join(agent.Protocols(), ", ")), "")
+	}
 	mode, err := progress.ParseMode(opt.progress)
 	if err != nil {
 		return usage(err, "")
@@ -71,7 +78,7 @@ func runDemo(ctx context.Context, std *streams, opt demoOptions) (err error) {
 	}
 	d := &demo{std: std, dir: dir}
 	defer func() { err = errors.Join(err, d.remove(context.WithoutCancel(ctx))) }()
-	cfg, err := d.config(opt.hosts)
+	cfg, err := d.config(opt.hosts, opt.protocol)
 	if err != nil {
 		return err
 	}
@@ -140,7 +147,7 @@ func (d *demo) killVictim() {
 	d.view.Event(progress.Event{Kind: progress.Log, Message: v.Name() + "'s agent is killed now, to show what becomes of the host"})
 }
 
-func (d *demo) config(n int) (deploy.Config, error) {
+func (d *demo) config(n int, protocol string) (deploy.Config, error) {
 	bundle := filepath.Join(d.dir, "kolla-image-demo.tgz")
 	if err := d.writeBundle(bundle); err != nil {
 		return deploy.Config{}, fmt.Errorf("making a bundle: %w", err)
@@ -176,9 +183,9 @@ func (d *demo) config(n int) (deploy.Config, error) {
 		Programs:     newPrograms("").forArch,
 		Central:      netip.AddrPortFrom(self, ports.central),
 		Carrier: message.Carrier{
-			Protocol: "jasmine", TTL: 1,
+			Protocol: protocol, TTL: 1,
 			Sender: netip.AddrPortFrom(self, ports.carrier),
-			Group:  netip.AddrPortFrom(jasmine.DefaultGroup(), ports.carrier),
+			Group:  netip.AddrPortFrom(defaultGroup(protocol), ports.carrier),
 		},
 		MaxRate: demoRate,
 	}, nil

@@ -24,6 +24,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/kolla"
 	"github.com/daisy-mcast/daisy-mcast/pkg/launch"
 	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
+	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
 )
 
 // A deployment keeps two clouds that are served from one machine apart. The
@@ -75,8 +76,8 @@ type carrierFlags struct {
 func (f *carrierFlags) AddFlags(fs *pflag.FlagSet) {
 	protocols := agent.Protocols()
 	fs.StringVar(&f.protocol, "protocol", protocols[0], "how the bytes travel: "+strings.Join(protocols, ", "))
-	fs.StringVar(&f.group, "group", "", "the multicast `ADDRESS`; default 224.238.0.31")
-	fs.Uint16Var(&f.port, "port", 0, "the `PORT`, TCP and UDP; default 18383")
+	fs.StringVar(&f.group, "group", "", "the multicast `ADDRESS`; default 224.238.0.31 with jasmine, 239.192.77.1 with native")
+	fs.Uint16Var(&f.port, "port", 0, "the `PORT`, TCP and UDP; default 18383 with jasmine, 18384 with native")
 	fs.IntVar(&f.ttl, "ttl", jasmine.DefaultTTL, "how many routers the multicast may pass")
 	fs.Var(&f.maxRate, "max-rate", "bound on the sending, as in 800M (bits a second)")
 }
@@ -85,11 +86,10 @@ func (f *carrierFlags) apply(cfg *deploy.Config, d deployment) error {
 	if !slices.Contains(agent.Protocols(), f.protocol) {
 		return fmt.Errorf("--protocol %q: want one of %s", f.protocol, strings.Join(agent.Protocols(), ", "))
 	}
-	port := f.port
+	port, group := f.port, d.group(defaultGroup(f.protocol))
 	if port == 0 {
-		port = jasmine.DefaultPort + 2*d.shift
+		port = defaultPort(f.protocol) + 2*d.shift
 	}
-	group := d.group(jasmine.DefaultGroup())
 	if f.group != "" {
 		var err error
 		if group, err = netip.ParseAddr(f.group); err != nil || !group.Is4() || !group.IsMulticast() {
@@ -104,6 +104,20 @@ func (f *carrierFlags) apply(cfg *deploy.Config, d deployment) error {
 	cfg.Carrier.Sender = netip.AddrPortFrom(netip.Addr{}, port) // its address is found out later
 	cfg.MaxRate = int64(f.maxRate)
 	return nil
+}
+
+func defaultPort(protocol string) uint16 {
+	if protocol == "native" {
+		return transfer.DefaultPort
+	}
+	return jasmine.DefaultPort
+}
+
+func defaultGroup(protocol string) netip.Addr {
+	if protocol == "native" {
+		return transfer.DefaultGroup()
+	}
+	return jasmine.DefaultGroup()
 }
 
 // registryFlags are about the hosts' registries and the central one.
