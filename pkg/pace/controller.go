@@ -52,8 +52,14 @@ type Controller struct {
 	testedLoss float64       // before the running test
 	testedRate Rate          // that arrived then
 	drainTime  time.Duration
-	isMarked   bool    // the network marks packets: smaller probes are seen
-	baseLoss   float64 // of the hosts together, while the link was not full
+	isMarked   bool // the network marks packets: smaller probes are seen
+	brakes     int  // in a row
+	brakedAt   time.Duration
+	solo       Rate // the limit before another came
+	cutAt      time.Duration
+	grownAt    time.Duration
+	freeAt     time.Duration // since when no queue is seen; 0 while one is
+	baseLoss   float64       // of the hosts together, while the link was not full
 	hasBase    bool
 	over       []*track // scratch
 	budget     float64  // bytes, of the next probe

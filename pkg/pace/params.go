@@ -54,6 +54,17 @@ const (
 	testGap  = 2 * time.Second
 	testLoss = 0.04
 
+	// Somebody else fills the queue if it does not go at takenBrakes attempts.
+	takenBrakes = 3
+	// While another does: the rate grows by growShare of the link's each growGap,
+	// and is cut to cutGain when the queue overflows, at most each cutGap. It is
+	// over when no queue was seen for freeTime.
+	growShare = 0.02
+	growGap   = 50 * time.Millisecond
+	cutGain   = 0.85
+	cutGap    = 100 * time.Millisecond
+	freeTime  = 200 * time.Millisecond
+
 	// markedShare is the share of marked packets that counts.
 	markedShare = 0.002
 	// maxBrake is the most that marks take off the rate in one round.

@@ -6,17 +6,18 @@ import "time"
 type state uint8
 
 const (
-	starting state = iota // doubles it
-	draining              // under the limit, until the queue is gone
-	cruising              // at the limit
-	probing               // a little over it
-	settling              // at the limit again, waits for what hosts tell of the probe
-	testing               // well under the limit: does loss go away?
+	starting  state = iota // doubles it
+	draining               // under the limit, until the queue is gone
+	cruising               // at the limit
+	probing                // a little over it
+	settling               // at the limit again, waits for what hosts tell of the probe
+	testing                // well under the limit: does loss go away?
+	competing              // another's packets keep the queue full
 )
 
 // String returns the state's name.
 func (s state) String() string {
-	return [...]string{"start-up", "drain", "cruise", "probe", "settle", "test"}[s]
+	return [...]string{"start-up", "drain", "cruise", "probe", "settle", "test", "compete"}[s]
 }
 
 // Starting reports whether the rate is still being searched for.
@@ -57,6 +58,8 @@ func (c *Controller) Tick(now time.Duration, next uint64) bool {
 		}
 	case testing:
 		c.test(now, next)
+	case competing:
+		c.compete(now, next)
 	}
 	return c.rate != was
 }
@@ -175,6 +178,11 @@ func (c *Controller) brake(now time.Duration, next uint64) bool {
 	case marked > markedShare && c.state == cruising:
 		c.limit *= Rate(1 - min(maxBrake, max(marked/2, 0.01)))
 	case len(over) > len(heard)/32:
+		if c.isTaken(now) {
+			c.round(now, next)
+			c.beginCompeting(now)
+			return true
+		}
 		c.limit = min(c.limit, max(byCapacity(over)[len(over)/2].capacity, c.limit/2))
 	default:
 		return false

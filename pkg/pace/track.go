@@ -30,6 +30,7 @@ type track struct {
 	at         time.Duration
 	samples    int
 	hasLoss    bool
+	isFull     bool          // the queue has overflowed in the last sample
 	level      float64       // queue when the probe began
 	peak       float64       // greatest queue since
 	passed     Rate          // greatest rate of arrival since
@@ -65,8 +66,9 @@ func (t *track) observe(now time.Duration, s Sample, frame float64, isStarting b
 	t.queue = (s.Delay - t.lowest(now, s.Delay)).Seconds() * float64(min(passed, t.sent))
 	excess := lost - t.loss
 	t.peak, t.passed = max(t.peak, t.queue), max(t.passed, passed)
-	isFull := max(before, t.queue) >= queueBudget || isStarting && excess > startExcess
-	if isFull && excess > 0.005+3*math.Sqrt(t.loss*(1-t.loss)/n) {
+	couldBe := max(before, t.queue) >= queueBudget || isStarting && excess > startExcess
+	t.isFull = couldBe && excess > 0.005+3*math.Sqrt(t.loss*(1-t.loss)/n)
+	if t.isFull {
 		t.capacity = min(passed*Rate(1-lost)/Rate(1-t.loss), t.sent)
 		return
 	}

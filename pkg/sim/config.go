@@ -70,6 +70,8 @@ type Config struct {
 	// Uplink is the rate of the sender's interface, none if zero.
 	Uplink pace.Rate
 	Port   Port
+	// Flows are TCP connections through the common port.
+	Flows []Flow
 	// Shared faults happen before the switch: all hosts lose the same.
 	Shared Faults
 	// Control is the time that a control message takes, 200 us if zero.
@@ -114,6 +116,7 @@ type Point struct {
 	Rate    pace.Rate // at which packets leave
 	Sent    int       // packets so far
 	Dropped int       // packets lost at ports' queues so far
+	Flows   int       // packets of TCP flows that have arrived
 	State   string    // of the search for the rate
 }
 

@@ -120,3 +120,22 @@ func TestMarksBrake(t *testing.T) {
 		t.Errorf("%d packets of %d were marked", marked, r.Payload)
 	}
 }
+
+// TestTCPGetsItsShare: while a TCP connection competes, both get a fair part of the
+// link; afterwards all of it is used again. Print the shares with -v.
+func TestTCPGetsItsShare(t *testing.T) {
+	t.Parallel()
+	for _, link := range []pace.Rate{50 * pace.Mbps, 100 * pace.Mbps, pace.Gbps} {
+		r := Run(Config{Seed: 1, Hosts: Same(4, Faults{}), Size: uint64(link * 6), Port: Port{Rate: link}, TraceEvery: 100 * time.Millisecond,
+			Flows: []Flow{{From: time.Second, Until: 6 * time.Second}}})
+		mustFinish(t, "with TCP", r)
+		from, to, last := r.Trace[20], r.Trace[60], r.Trace[len(r.Trace)-1]
+		ours := float64(rateOf(from, to, frameOverhead+1432) / link)
+		theirs := float64((to.Flows-from.Flows)*(frameOverhead+1432)) / 4 / float64(link)
+		after := float64(rateOf(r.Trace[80], last, frameOverhead+1432) / link)
+		t.Logf("%v: ours %.2f, TCP's %.2f; after it %.2f", link, ours, theirs, after)
+		if ours < .25 || theirs < .25 || after < .85 {
+			t.Errorf("%v: ours %.2f, TCP's %.2f, after it %.2f", link, ours, theirs, after)
+		}
+	}
+}

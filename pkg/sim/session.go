@@ -42,6 +42,7 @@ type session struct {
 	readBlocks wire.Block
 	isRead     bool
 	aloneDue   time.Duration
+	flows      []*tcp
 	sent       map[wire.PacketID]bool
 	recent     []time.Duration // reports of the last 100 ms
 }
@@ -125,6 +126,9 @@ func (s *session) plug() {
 	}
 	if len(common.hosts) > 0 {
 		s.ports = append(s.ports, common)
+		for _, f := range s.cfg.Flows {
+			s.startFlow(common, f)
+		}
 	}
 }
 
@@ -201,7 +205,11 @@ func (s *session) poll() {
 }
 
 func (s *session) trace() {
-	s.result.Trace = append(s.result.Trace, Point{s.clock.now, s.core.Rate(), s.result.Sent, s.result.Dropped, s.core.State()})
+	flows := 0
+	for _, f := range s.flows {
+		flows += f.sent
+	}
+	s.result.Trace = append(s.result.Trace, Point{s.clock.now, s.core.Rate(), s.result.Sent, s.result.Dropped, flows, s.core.State()})
 	s.clock.at(s.clock.now+s.cfg.TraceEvery, s.trace)
 }
 

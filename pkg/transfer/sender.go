@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
@@ -134,6 +135,7 @@ func (s *Sender) frame() int { return int(s.cfg.Geometry.Payload) + frameOverhea
 
 func (s *Sender) setSize(size uint64) {
 	s.size, s.total, s.isEnded = size, s.cfg.Geometry.Blocks(size), true
+	s.rowsSent = slices.Grow(s.rowsSent, int(s.total))
 }
 
 // Interval returns the report interval, for the hosts' WELCOME.

@@ -19,9 +19,10 @@ type block struct {
 	// last is one past the counter of the last data packet sent: what reports of
 	// before say of the block is not yet true.
 	last uint64
-	// rows are the counters of the parity rows sent in this pass. oldRows were
-	// sent before it; oldRows + len(rows) <= rowsWanted <= wire.ParityRows.
-	rows       []uint64
+	// rows are the counters of the newRows parity rows sent in this pass. oldRows
+	// were sent before it; oldRows + newRows <= rowsWanted <= wire.ParityRows.
+	rows       [wire.ParityRows]uint64
+	newRows    int
 	oldRows    int
 	rowsWanted int
 	again      wire.Bitmap // data packets to send again
@@ -43,7 +44,7 @@ type lack struct {
 }
 
 // rowsUsed returns how many rows of b have been sent.
-func (b *block) rowsUsed() int { return b.oldRows + len(b.rows) }
+func (b *block) rowsUsed() int { return b.oldRows + b.newRows }
 
 // hasRepair reports whether packets of b wait to be sent again.
 func (b *block) hasRepair() bool { return b.againLeft > 0 || b.rowsUsed() < b.rowsWanted }

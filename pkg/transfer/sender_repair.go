@@ -22,7 +22,7 @@ func (s *Sender) want(h *host, n wire.Block, d int, counter uint64) {
 		return // more of it is on its way to the host
 	}
 	passed := b.oldRows
-	for _, c := range b.rows {
+	for _, c := range b.rows[:b.newRows] {
 		if c < counter {
 			passed++
 		}
@@ -77,7 +77,7 @@ func (s *Sender) Map(now time.Duration, id HostID, m wire.Map) {
 	if h == nil || b == nil || h.state != attached || !b.isSent || b.last > h.counter || b.againLeft > 0 {
 		return
 	}
-	if b.rowsUsed() < wire.ParityRows || len(b.rows) > 0 && b.rows[len(b.rows)-1] >= h.counter {
+	if b.rowsUsed() < wire.ParityRows || b.newRows > 0 && b.rows[b.newRows-1] >= h.counter {
 		return
 	}
 	for i := b.packets; i < wire.BlockPackets; i++ {
@@ -244,7 +244,8 @@ func (s *Sender) nextRepair(c uint64) (id wire.PacketID, ok bool) {
 	s.repairTurn++
 	if b.againLeft == 0 {
 		row := b.rowsUsed()
-		b.rows = append(b.rows, c)
+		b.rows[b.newRows] = c
+		b.newRows++
 		s.noteRows(b)
 		return wire.PacketID{Block: b.n, Index: wire.ParityIndex(row)}, true
 	}

@@ -1,0 +1,260 @@
+package transfer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
+)
+
+var coreGeometry = wire.Geometry{Payload: wire.DefaultPayload}
+
+// A coreTest drives a sender by hand.
+type coreTest struct {
+	*testing.T
+	*Sender
+	now  time.Duration
+	last wire.PacketID
+}
+
+func newCoreTest(t *testing.T, blocks, hosts int) *coreTest {
+	c := &coreTest{T: t, Sender: NewSender(SenderConfig{
+		Geometry: coreGeometry, Mode: wire.File, Size: uint64(blocks * coreGeometry.BlockSize()),
+		Receivers: hosts, Initial: 10 * pace.Gbps,
+	})}
+	for i := range hosts {
+		c.Join(0, HostID(i))
+	}
+	c.Start(0)
+	return c
+}
+
+// load reads what the sender wants.
+func (c *coreTest) load() {
+	for n, ok := c.NextRead(); ok; n, ok = c.NextRead() {
+		c.BlockReady(c.now, n, wire.BlockPackets)
+	}
+}
+
+// sendAll returns the packets that leave until there are no more, but those that
+// repeat the last one to flush what is under way.
+func (c *coreTest) sendAll() (ids []wire.PacketID) {
+	for end := c.now + time.Second; c.now < end; {
+		c.load()
+		id, ok, wait := c.NextPacket(c.now)
+		if ok {
+			if id != c.last || c.Counter() == 1 {
+				ids = append(ids, id)
+			}
+			c.last = id
+			continue
+		}
+		c.now += wait
+		if !c.hasPacket(c.now) {
+			return ids
+		}
+	}
+	return ids
+}
+
+func TestSenderSendsEachPacketOnceAndWhatIsLackedAgain(t *testing.T) {
+	c := newCoreTest(t, 3, 2)
+	count := make(map[wire.PacketID]int)
+	for _, id := range c.sendAll() {
+		count[id]++
+	}
+	if len(count) != 3*wire.BlockPackets {
+		t.Fatalf("%d packets were sent, want %d", len(count), 3*wire.BlockPackets)
+	}
+	report := func(host HostID, deficits ...wire.Deficit) {
+		c.Report(c.now, host, &wire.Report{At: c.now, Counter: c.Counter(), Counters: wire.Counters{Received: 500}, Next: 3, Deficits: deficits})
+	}
+	report(0, wire.Deficit{Block: 0, Packets: 2}, wire.Deficit{Block: 2, Packets: 5})
+	report(1, wire.Deficit{Block: 0, Packets: 4})
+	rows := make(map[wire.Block]int)
+	for _, id := range c.sendAll() {
+		if want := wire.ParityIndex(rows[id.Block]); id.Index != want {
+			t.Errorf("row %v of block %d, want %v", id.Index, id.Block, want)
+		}
+		rows[id.Block]++
+	}
+	if rows[0] != 4 || rows[1] != 0 || rows[2] != 5 {
+		t.Errorf("%v rows, want the worst deficit of each block", rows)
+	}
+}
+
+// TestRowsUnderWayAreNotSentTwice: a report that was made before rows arrived asks
+// for nothing new.
+func TestRowsUnderWayAreNotSentTwice(t *testing.T) {
+	c := newCoreTest(t, 1, 1)
+	c.sendAll()
+	r := wire.Report{At: time.Millisecond, Counter: c.Counter(), Next: 1, Deficits: []wire.Deficit{{Block: 0, Packets: 3}}}
+	c.Report(c.now, 0, &r)
+	if n := rowsIn(c.sendAll()); n != 3 {
+		t.Fatalf("%d rows, want 3", n)
+	}
+	c.Report(c.now, 0, &r)
+	if n := rowsIn(c.sendAll()); n != 0 {
+		t.Errorf("%d more rows for an old report", n)
+	}
+	r.Counter = c.Counter()
+	r.Deficits[0].Packets = 1
+	c.Report(c.now, 0, &r)
+	if n := rowsIn(c.sendAll()); n != 1 {
+		t.Errorf("%d rows for one that was lost", n)
+	}
+}
+
+func rowsIn(ids []wire.PacketID) (n int) {
+	for _, id := range ids {
+		if id.Index.IsParity() {
+			n++
+		}
+	}
+	return n
+}
+
+// TestFault52ImpossibleReports: what a host says of packets that were not sent, or
+// blocks that do not exist, changes nothing.
+func TestFault52ImpossibleReports(t *testing.T) {
+	c := newCoreTest(t, 2, 1)
+	c.sendAll()
+	all := wire.Bitmap{}
+	for i := range wire.Index(wire.BlockPackets) {
+		all.Add(i)
+	}
+	for _, r := range []wire.Report{
+		{Counter: c.Counter() + 1, Oldest: 2, Next: 2},
+		{Counter: c.Counter(), Next: 9, Deficits: []wire.Deficit{{Block: 7, Packets: 9}}},
+		{Counter: 0, Oldest: 0, Next: wire.MaxBlocks},
+	} {
+		c.Report(c.now, 0, &r)
+		c.Map(c.now, 0, wire.Map{Block: 7, Missing: all})
+		c.Map(c.now, 5, wire.Map{Block: 0, Missing: all})
+	}
+	c.Report(c.now, 9, &wire.Report{Counter: c.Counter()})
+	if n := rowsIn(c.sendAll()); n != 0 || c.Finished() {
+		t.Errorf("%d rows, finished %v", n, c.Finished())
+	}
+}
+
+// TestFault57FetchIsBounded: who asks for everything for ever gets what fits.
+func TestFault57FetchIsBounded(t *testing.T) {
+	c := newCoreTest(t, 100, 1)
+	for range 100 {
+		var f wire.Fetch
+		f.Packets.Add(0, wire.MaxPackets)
+		c.Fetch(c.now, 0, f.Packets)
+	}
+	if h := c.hosts[0]; h.owed > maxFetch || len(h.fetch) > maxFetch {
+		t.Errorf("%d packets in %d ranges are owed, at most %d are due", h.owed, len(h.fetch), maxFetch)
+	}
+}
+
+func TestSenderAllocatesNothingPerPacket(t *testing.T) {
+	c := newCoreTest(t, 60, 1)
+	c.load()
+	got := testing.AllocsPerRun(5000, func() {
+		if _, ok, wait := c.NextPacket(c.now); !ok {
+			c.now += wait
+		}
+	})
+	if got != 0 {
+		t.Errorf("%v allocations a packet", got)
+	}
+}
+
+func newTestReceiver(blocks int) *Receiver {
+	return NewReceiver(0, ReceiverConfig{Geometry: coreGeometry, Mode: wire.File,
+		Size: uint64(blocks * coreGeometry.BlockSize()), Interval: 20 * time.Millisecond})
+}
+
+func TestReceiverAllocatesNothingPerPacket(t *testing.T) {
+	r := newTestReceiver(16)
+	for n := range wire.Block(16) { // new blocks cost something
+		r.Packet(0, wire.Header{Count: wire.BlockPackets, Counter: uint64(n), Block: n, Index: 0})
+	}
+	counter := uint64(16)
+	got := testing.AllocsPerRun(2000, func() {
+		counter++
+		r.Packet(time.Duration(counter), wire.Header{Count: wire.BlockPackets, Counter: counter, Block: wire.Block(counter % 16), Index: wire.Index(counter / 16 % 192)})
+	})
+	if got != 0 {
+		t.Errorf("%v allocations a packet", got)
+	}
+}
+
+// TestFault34DuplicatesAreCountedOnce, whatever counter a replayed packet claims to
+// be: counters are authentic, so a duplicate is never the newest.
+func TestFault34DuplicatesAreCountedOnce(t *testing.T) {
+	r := newTestReceiver(1)
+	for range 3 {
+		for i := range wire.Index(100) {
+			r.Packet(0, wire.Header{Count: wire.BlockPackets, Counter: uint64(i), Index: i})
+		}
+	}
+	if c := r.Counters(); c.Received != 100 || c.Duplicates != 200 {
+		t.Errorf("%+v, want 100 received and 200 duplicates", c)
+	}
+}
+
+// TestFault48BadSegments: segments whose digest does not hold are fetched over TLS;
+// after three of them everything is.
+func TestFault48BadSegments(t *testing.T) {
+	r := newTestReceiver(5 * wire.SegmentBlocks)
+	counter := uint64(0)
+	receive := func(seg uint32) (last Verdict) {
+		for n := wire.Block(seg) * 4; n < wire.Block(seg+1)*4; n++ {
+			for i := range wire.Index(wire.BlockPackets) {
+				last = r.Packet(0, wire.Header{Count: wire.BlockPackets, Counter: counter, Block: n, Index: i})
+				counter++
+			}
+		}
+		return last
+	}
+	for seg := range uint32(maxBad) {
+		if receive(seg) != Complete || !r.IsSegmentComplete(seg) {
+			t.Fatalf("segment %d is not complete", seg)
+		}
+		if _, ok := r.Fetch(0); seg == 0 && ok {
+			t.Error("fetches although nothing is wrong")
+		}
+		r.SegmentBad(seg)
+	}
+	if r.WantsMulticast() {
+		t.Error("still listens to the group")
+	}
+	for now := time.Duration(0); !r.Finished() && now < time.Minute; now += time.Second {
+		set, _ := r.Fetch(now)
+		if set.Len() > fetchBatch {
+			t.Fatalf("asks for %d packets at once", set.Len())
+		}
+		for ranges := range set.All() {
+			for n := ranges.First; n < ranges.End; n++ {
+				id := wire.PacketAt(n)
+				seg := uint32(id.Block / wire.SegmentBlocks)
+				if r.Repair(id) == Complete && r.IsSegmentComplete(seg) {
+					r.SegmentVerified(seg)
+				}
+			}
+		}
+	}
+	if !r.Finished() {
+		t.Error("not everything was fetched")
+	}
+}
+
+// TestMemoryIsBounded: segments beyond the pool get no room, and are lacked.
+func TestMemoryIsBounded(t *testing.T) {
+	r := NewReceiver(0, ReceiverConfig{Geometry: coreGeometry, Mode: wire.File, Size: uint64(40 * coreGeometry.BlockSize()), Interval: 20 * time.Millisecond, PoolSegments: 3})
+	kept := 0
+	for n := range wire.Block(40) {
+		if r.Packet(0, wire.Header{Count: wire.BlockPackets, Counter: uint64(n), Block: n}) == Keep {
+			kept++
+		}
+	}
+	if c := r.Counters(); kept != 3*wire.SegmentBlocks || c.NoRoom != uint64(40-kept) {
+		t.Errorf("kept packets of %d blocks, %d had no room", kept, c.NoRoom)
+	}
+}
