@@ -60,7 +60,7 @@ func Run(cfg Config) *Result {
 		}
 	}
 	s.clock.at(0, s.start)
-	s.clock.at(pollTime, s.poll)
+	s.clock.at(s.pollTime(), s.poll)
 	if cfg.TraceEvery > 0 {
 		s.clock.at(0, s.trace)
 	}
@@ -194,14 +194,21 @@ func (s *session) start() {
 	s.drive()
 }
 
-// pollTime is how often hosts take what has arrived, beside their reports.
-const pollTime = 2 * time.Millisecond
+// pollTime is how often hosts take what has arrived, beside their reports: packets
+// carry the time of their arrival. Many hosts do it rarely, since each of them has
+// to come back into the processor's cache.
+func (s *session) pollTime() time.Duration {
+	if len(s.hosts) > 100 {
+		return 10 * time.Millisecond
+	}
+	return 2 * time.Millisecond
+}
 
 func (s *session) poll() {
 	for _, p := range s.ports {
 		p.poll(s.clock.now)
 	}
-	s.clock.at(s.clock.now+pollTime, s.poll)
+	s.clock.at(s.clock.now+s.pollTime(), s.poll)
 }
 
 func (s *session) trace() {

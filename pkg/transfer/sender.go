@@ -60,7 +60,10 @@ type Sender struct {
 
 	hosts map[HostID]*host
 	order []*host // in the order of joining: maps have none
-	pass  int     // 0 before Start, 1 the main pass, then the detached
+	// inState counts the hosts of each state, owing the packets owed to them.
+	inState [out + 1]int
+	owing   uint64
+	pass    int // 0 before Start, 1 the main pass, then the detached
 	// finished is set once, when each host is done or out.
 	finished bool
 

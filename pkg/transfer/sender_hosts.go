@@ -61,14 +61,22 @@ func (s *Sender) Join(now time.Duration, id HostID) {
 	h := &host{id: id, since: now, heard: now}
 	s.hosts[id] = h
 	s.order = append(s.order, h)
+	s.inState[attached]++
 	switch {
 	case s.pass == 0 || s.pass == 1 && s.oldest == 0 && int(s.nextSend) < s.cfg.PoolBlocks/4:
 		s.ctl.Add(now, pace.Host(id))
 	case s.cfg.Mode == wire.Stream:
 		s.fail(h, wire.Gone)
 	default:
-		h.state = waiting
+		s.become(h, waiting)
 	}
+}
+
+// become changes the state of a host, and keeps count.
+func (s *Sender) become(h *host, st hostState) {
+	s.inState[h.state]--
+	s.inState[st]++
+	h.state = st
 }
 
 // Leave takes out a host whose connection has ended.
@@ -78,7 +86,8 @@ func (s *Sender) Leave(now time.Duration, id HostID) {
 		return
 	}
 	s.leaveGroup(h)
-	h.state = out
+	s.become(h, out)
+	s.owing -= h.owed
 	delete(s.hosts, id)
 	s.order = slices.DeleteFunc(s.order, func(o *host) bool { return o == h })
 	s.check(now)
@@ -91,7 +100,8 @@ func (s *Sender) Done(now time.Duration, id HostID) {
 		return
 	}
 	s.leaveGroup(h)
-	h.state = completed
+	s.become(h, completed)
+	s.owing -= h.owed
 	h.fetch, h.owed = nil, 0
 	s.tell(Event{Kind: Completed, Host: id})
 	s.check(now)
@@ -101,21 +111,14 @@ func (s *Sender) leaveGroup(h *host) { s.ctl.Remove(pace.Host(h.id)) }
 
 func (s *Sender) fail(h *host, r wire.Reason) {
 	s.leaveGroup(h)
-	h.state, h.reason = out, r
+	s.become(h, out)
+	s.owing -= h.owed
+	h.fetch, h.owed, h.reason = nil, 0, r
 	s.tell(Event{Kind: Failed, Host: h.id, Reason: r})
 }
 
 // attachedHosts returns how many hosts the sender waits for.
-func (s *Sender) attachedHosts() int { return s.count(attached) }
-
-func (s *Sender) count(st hostState) (n int) {
-	for _, h := range s.order {
-		if h.state == st {
-			n++
-		}
-	}
-	return n
-}
+func (s *Sender) attachedHosts() int { return s.inState[attached] }
 
 // Report takes in what a host tells. A report that cannot be true is ignored.
 func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
@@ -282,7 +285,7 @@ func (s *Sender) detach(now time.Duration, h *host) {
 	case h.reason == wire.NoMulticast || h.detached >= maxPasses:
 		s.serveAlone(now, h, h.reason)
 	default:
-		h.state = waiting
+		s.become(h, waiting)
 		s.tell(Event{Kind: Detached, Host: h.id, Reason: h.reason})
 	}
 	s.check(now)

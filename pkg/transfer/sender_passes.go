@@ -24,7 +24,7 @@ func (s *Sender) check(now time.Duration) {
 	s.retire(oldest)
 	switch {
 	case n > 0:
-	case s.pass <= maxPasses && s.count(waiting) > 0:
+	case s.pass <= maxPasses && s.inState[waiting] > 0:
 		s.nextPass(now)
 	default:
 		for _, h := range s.order {
@@ -32,7 +32,7 @@ func (s *Sender) check(now time.Duration) {
 				s.serveAlone(now, h, h.reason)
 			}
 		}
-		s.finished = s.count(alone) == 0 && s.attachedHosts() == 0
+		s.finished = s.inState[alone] == 0 && s.attachedHosts() == 0
 	}
 }
 
@@ -59,7 +59,8 @@ func (s *Sender) nextPass(now time.Duration) {
 	}
 	for _, h := range s.order {
 		if h.state == waiting {
-			h.state, h.since = attached, now
+			s.become(h, attached)
+			h.since = now
 			s.tell(Event{Kind: Attached, Host: h.id})
 		}
 	}
@@ -73,7 +74,8 @@ func (s *Sender) serveAlone(now time.Duration, h *host, r wire.Reason) {
 		s.fail(h, r)
 		return
 	}
-	h.state, h.since, h.reason = alone, now, r
+	s.become(h, alone)
+	h.since, h.reason = now, r
 	s.tell(Event{Kind: Alone, Host: h.id, Reason: r})
 }
 
@@ -95,6 +97,7 @@ func (s *Sender) Fetch(now time.Duration, id HostID, packets rangeset.Set) {
 		if r.End > r.First {
 			h.fetch = append(h.fetch, r)
 			h.owed += r.Len()
+			s.owing += r.Len()
 		}
 	}
 }
@@ -104,7 +107,7 @@ func (s *Sender) Fetch(now time.Duration, id HostID, packets rangeset.Set) {
 // is when to ask again. While others are served, repairs take a small share of
 // the rate; when no one else is, as much as the connection does.
 func (s *Sender) NextRepair(now time.Duration) (to HostID, id wire.PacketID, ok bool, wait time.Duration) {
-	if s.pass == 0 || len(s.order) == 0 {
+	if s.pass == 0 || s.owing == 0 {
 		return 0, wire.PacketID{}, false, tickTime
 	}
 	for range s.order {
@@ -113,7 +116,7 @@ func (s *Sender) NextRepair(now time.Duration) (to HostID, id wire.PacketID, ok 
 			if wait := s.takeUnicast(now); wait > 0 {
 				return 0, wire.PacketID{}, false, wait
 			}
-			return h.id, h.nextFetch(), true, 0
+			return h.id, s.nextFetch(h), true, 0
 		}
 	}
 	return 0, wire.PacketID{}, false, tickTime
@@ -131,11 +134,12 @@ func (s *Sender) takeUnicast(now time.Duration) time.Duration {
 	return s.unicast.Take(now)
 }
 
-func (h *host) nextFetch() wire.PacketID {
+func (s *Sender) nextFetch(h *host) wire.PacketID {
 	r := &h.fetch[0]
 	id := wire.PacketAt(r.First)
 	r.First++
 	h.owed--
+	s.owing--
 	if r.First == r.End {
 		h.fetch = h.fetch[1:]
 	}
