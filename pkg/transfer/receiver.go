@@ -96,10 +96,11 @@ type Receiver struct {
 	maps       []wire.Map
 	reports    []wire.Report
 
-	isAlone  bool
-	fetching rangeset.Set // asked for, not yet come
-	fetchAt  time.Duration
-	bad      map[uint32]struct{} // segments that have to come over TLS
+	isAlone   bool
+	fetching  rangeset.Set // asked for, not yet come
+	fetchLeft uint64       // in fetching, when it was last looked at
+	fetchAt   time.Duration
+	bad       map[uint32]struct{} // segments that have to come over TLS
 }
 
 // verifiedPage stands for pages all of whose blocks are verified. It is never

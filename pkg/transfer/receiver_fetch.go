@@ -7,8 +7,9 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
 )
 
-// fetchRetry is how long a receiver waits for REPAIRs before it asks again.
-const fetchRetry = 3 * time.Second
+// fetchRetry is how long a receiver waits for the next REPAIR before it asks again.
+// The connection loses nothing, so this is for what the sender forgot.
+const fetchRetry = 5 * time.Second
 
 // Alone tells that multicast does not reach this host, or that it is served one to
 // one from now on: it will fetch what it lacks. Attached is its opposite.
@@ -20,6 +21,9 @@ func (r *Receiver) Alone() { r.isAlone = true }
 func (r *Receiver) Fetch(now time.Duration) (packets rangeset.Set, ok bool) {
 	if !r.isEnded || !r.isAlone && len(r.bad) == 0 {
 		return packets, false
+	}
+	if left := r.fetching.Len(); left != r.fetchLeft {
+		r.fetchLeft, r.fetchAt = left, now
 	}
 	if r.fetching.Len() > fetchBatch/2 && now-r.fetchAt < fetchRetry {
 		return packets, false
@@ -37,7 +41,7 @@ func (r *Receiver) Fetch(now time.Duration) (packets rangeset.Set, ok bool) {
 	if packets.Len() == 0 {
 		return packets, false
 	}
-	r.fetchAt = now
+	r.fetchAt, r.fetchLeft = now, r.fetching.Len()
 	return packets, true
 }
 
