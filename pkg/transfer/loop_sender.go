@@ -59,7 +59,8 @@ type SendConfig struct {
 	// attached receivers hold, or were sent.
 	Progress func(done int64)
 
-	testOnlyWriter func(packetWriter) packetWriter
+	testOnlyWriter  func(packetWriter) packetWriter
+	testOnlyWelcome func(wire.Welcome)
 }
 
 // A HostResult is what became of one receiver.
@@ -242,6 +243,9 @@ func (s *sending) newSession(mode wire.Mode, window int) (err error) {
 	}
 	if _, err := rand.Read(w.Session[:]); err != nil {
 		return fmt.Errorf("making the session's id: %w", err)
+	}
+	if s.cfg.testOnlyWelcome != nil {
+		s.cfg.testOnlyWelcome(*w)
 	}
 	s.sealer, err = wire.NewSealer(w.Key, w.Session)
 	return err

@@ -33,6 +33,7 @@ type session struct {
 	hosts []*testHost
 	log   *lockedLog
 
+	ctx     context.Context // the sender's, if not the test's
 	result  SendResult
 	sendErr error
 	began   time.Time
@@ -101,7 +102,10 @@ func (s *session) run() {
 		}
 	}
 	s.began = time.Now()
-	ctx, cancel := context.WithTimeout(s.t.Context(), sessionLimit)
+	if s.ctx == nil {
+		s.ctx = s.t.Context()
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, sessionLimit)
 	defer cancel()
 	s.result, s.sendErr = Send(ctx, s.send, s.ln, s.src)
 	s.took = time.Since(s.began)

@@ -1,0 +1,296 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/multicast"
+	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
+)
+
+// after calls f once n datagrams have come by.
+func after(n int, f func()) func([]byte) bool {
+	var seen atomic.Int64
+	return func([]byte) bool {
+		if seen.Add(1) == int64(n) {
+			f()
+		}
+		return false
+	}
+}
+
+// TestFault7ReceiverDies: the others have all, and in time.
+func TestFault7ReceiverDies(t *testing.T) {
+	want := testBytes(16 << 20)
+	s := newSession(t, 3, FileSource(bytes.NewReader(want), int64(len(want))))
+	dead := s.hosts[1]
+	dead.dropIf(after(2000, dead.cancel))
+	s.run()
+	s.wantAll(want, s.hosts[0], s.hosts[2])
+	if r := s.resultOf(dead); r.Done || dead.err == nil {
+		t.Errorf("the dead one: %+v, %v", r, dead.err)
+	}
+}
+
+// TestFault10ReceiverFreezes: one that takes nothing for a while is detached, the
+// others go on, and it has all in the end.
+func TestFault10ReceiverFreezes(t *testing.T) {
+	want := testBytes(48 << 20)
+	s := newSession(t, 3, FileSource(bytes.NewReader(want), int64(len(want))))
+	s.send.MaxRate = 300 * pace.Mbps
+	frozen := s.hosts[1]
+	frozen.dropIf(after(2000, func() { time.Sleep(time.Second) })) // the fault itself, not a wait
+	s.run()
+	s.wantAll(want, s.hosts...)
+	if r := s.resultOf(frozen); r.Detached == 0 {
+		t.Errorf("it was waited for: %+v", r)
+	}
+	for _, h := range []*testHost{s.hosts[0], s.hosts[2]} {
+		if r := s.resultOf(h); r.Detached != 0 {
+			t.Errorf("another was detached: %+v", r)
+		}
+	}
+}
+
+// TestLateJoiner: who comes late gets what it missed, and nobody starts
+// again.
+func TestLateJoiner(t *testing.T) {
+	want := testBytes(24 << 20)
+	s := newSession(t, 3, FileSource(bytes.NewReader(want), int64(len(want))))
+	s.send.JoinTimeout = 300 * time.Millisecond
+	s.send.MaxRate = 300 * pace.Mbps
+	start := make(chan struct{})
+	s.hosts[2].start = start
+	s.hosts[0].dropIf(after(5000, func() { close(start) }))
+	s.run()
+	s.wantAll(want, s.hosts...)
+}
+
+// TestFault30NoMulticast: a host that no packet of the group reaches is served
+// over TCP, and both sides say so.
+func TestFault30NoMulticast(t *testing.T) {
+	want := testBytes(40 << 20)
+	s := newSession(t, 3, FileSource(bytes.NewReader(want), int64(len(want))))
+	s.send.MaxRate = 200 * pace.Mbps
+	deaf := s.hosts[1]
+	deaf.lose(1, 1)
+	s.run()
+	s.wantAll(want, s.hosts...)
+	if r := s.resultOf(deaf); r.Detached != wire.NoMulticast {
+		t.Errorf("the sender says %+v", r)
+	}
+	if r := deaf.result; r.Detached != wire.NoMulticast || r.Repairs == 0 || r.Counters.Received != 0 {
+		t.Errorf("the host says %+v", r)
+	}
+}
+
+// TestFault47StrangersPackets: junk, forged packets and those of an older session
+// change nothing.
+func TestFault47StrangersPackets(t *testing.T) {
+	want := testBytes(8 << 20)
+	s := newSession(t, 2, FileSource(bytes.NewReader(want), int64(len(want))))
+	var old [][]byte // of a first session
+	s.hosts[0].dropIf(func(d []byte) bool { old = append(old, bytes.Clone(d)); return false })
+	s.run()
+	s.wantAll(want, s.hosts...)
+
+	next := newSession(t, 2, FileSource(bytes.NewReader(want), int64(len(want))))
+	ifi, err := multicast.InterfaceOf(local)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := multicast.Dial(multicast.SenderConfig{Group: next.send.Group, Interface: ifi, Local: local})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	n := 0
+	next.hosts[0].dropIf(func(d []byte) bool {
+		if n++; n%5 == 1 && n/5 < len(old) {
+			forged := bytes.Clone(d)
+			forged[len(forged)-1] ^= 1
+			for _, p := range [][]byte{old[n/5], forged, []byte("junk"), {}} {
+				if err := stranger.SendRun(p, max(len(p), 1)); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return false
+	})
+	next.run()
+	next.wantAll(want, next.hosts...)
+	if d := next.hosts[1].result.Drops; d.Foreign == 0 || d.Forged == 0 {
+		t.Errorf("counted %+v", d)
+	}
+}
+
+// poisoned is a sink's source of trouble: a member of the group sends other bytes
+// under the group's own key.
+type poisoned struct {
+	packetReader
+	poison func(multicast.Packet) multicast.Packet
+}
+
+func (p *poisoned) Read() ([]multicast.Packet, error) {
+	packets, err := p.packetReader.Read()
+	for i := range packets {
+		packets[i] = p.poison(packets[i])
+	}
+	return packets, err
+}
+
+// TestFault48Insider: packets with the group's own key and other bytes slow a host
+// down, and change nothing of what it writes.
+func TestFault48Insider(t *testing.T) {
+	want := testBytes(8 << 20)
+	s := newSession(t, 2, FileSource(bytes.NewReader(want), int64(len(want))))
+	var key wire.Welcome
+	s.testOnlyWelcome(func(w wire.Welcome) { key = w })
+	s.hosts[1].cfg.testOnlyReader = func(r packetReader) packetReader {
+		opener, err := wire.NewOpener(key.Key, key.Session, key.Geometry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &poisoned{r, func(p multicast.Packet) multicast.Packet {
+			h, payload, ok := opener.Open(bytes.Clone(p.Data))
+			if !ok || h.Type != wire.Data || h.Block%8 != 1 || h.Index != 7 {
+				return p
+			}
+			payload = append([]byte("other"), payload[5:]...)
+			p.Data = sealAs(t, key, h, payload)
+			return p
+		}}
+	}
+	s.run()
+	s.wantAll(want, s.hosts...)
+	if r := s.hosts[1].result; r.Counters.BadSegments == 0 || r.Repairs == 0 {
+		t.Errorf("the host says %+v", r)
+	}
+}
+
+// testOnlyWelcome tells the session's WELCOME once there is one.
+func (s *session) testOnlyWelcome(f func(wire.Welcome)) { s.send.testOnlyWelcome = f }
+
+// sealAs makes a packet with a header of another's, its counter included.
+func sealAs(t *testing.T, w wire.Welcome, h wire.Header, payload []byte) []byte {
+	t.Helper()
+	sealer, err := wire.NewSealer(w.Key, w.Session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sealer.Next() < h.Counter {
+		if _, err := sealer.Seal(nil, h, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := sealer.Seal(nil, h, payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestByToken(t *testing.T) {
+	want := testBytes(3 << 20)
+	s := newSession(t, 2, StreamSource(io.MultiReader(bytes.NewReader(want))))
+	s.send.Receivers, s.send.Secret = len(s.hosts), Secret{1, 2, 3}
+	for _, h := range s.hosts {
+		h.cfg.Secret = s.send.Secret
+	}
+	s.send.Hosts = nil
+	s.run()
+	if s.sendErr != nil || s.result.Done() != 2 || s.hosts[0].err != nil || s.hosts[1].err != nil {
+		t.Errorf("%v, %+v; %v, %v", s.sendErr, s.result, s.hosts[0].err, s.hosts[1].err)
+	}
+}
+
+// TestFault1NobodyComes and a sender that is not there end by themselves.
+func TestFault1NobodyComes(t *testing.T) {
+	s := newSession(t, 1, FileSource(bytes.NewReader(nil), 0))
+	s.send.JoinTimeout = 50 * time.Millisecond
+	s.hosts[0].absent = true
+	s.run()
+	if !errors.Is(s.sendErr, ErrNobody) || len(s.result.Hosts) != 1 || s.result.Hosts[0].Text != "did not join" {
+		t.Errorf("%v, %+v", s.sendErr, s.result)
+	}
+	s.hosts[0].cfg.ConnectTimeout = 50 * time.Millisecond
+	s.hosts[0].run(t)
+	if s.hosts[0].err == nil {
+		t.Error("a receiver without a sender is content")
+	}
+}
+
+// TestFault5SenderIsInterrupted: all are told, and everything ends.
+func TestFault5SenderIsInterrupted(t *testing.T) {
+	want := testBytes(64 << 20)
+	s := newSession(t, 2, FileSource(bytes.NewReader(want), int64(len(want))))
+	s.send.MaxRate = 50 * pace.Mbps
+	ctx, cancel := context.WithCancel(t.Context())
+	s.ctx = ctx
+	s.hosts[0].dropIf(after(500, cancel))
+	s.run()
+	var bye *ByeError
+	if !errors.Is(s.sendErr, context.Canceled) || !errors.As(s.hosts[1].err, &bye) || bye.Reason != wire.Interrupted {
+		t.Errorf("%v; %v", s.sendErr, s.hosts[1].err)
+	}
+}
+
+// TestFault19ReceiversDiskIsFull: that host fails with the reason, the other has
+// all.
+func TestFault19ReceiversDiskIsFull(t *testing.T) {
+	want := testBytes(8 << 20)
+	s := newSession(t, 2, FileSource(bytes.NewReader(want), int64(len(want))))
+	full := errors.New("disk full")
+	sink := StreamSink(&recorder{fail: full})
+	s.hosts[1].sink = &sink
+	s.run()
+	s.wantAll(want, s.hosts[0])
+	if r := s.resultOf(s.hosts[1]); !errors.Is(s.hosts[1].err, full) || r.Done || r.Reason != wire.Local {
+		t.Errorf("%v; %+v", s.hosts[1].err, r)
+	}
+}
+
+// TestFault67SourceBreaks: nobody takes a part for the whole.
+func TestFault67SourceBreaks(t *testing.T) {
+	broken := errors.New("broken")
+	s := newSession(t, 2, StreamSource(io.MultiReader(bytes.NewReader(testBytes(3<<20)), errReader{broken})))
+	s.run()
+	if !errors.Is(s.sendErr, broken) || s.hosts[0].err == nil || s.hosts[1].err == nil || s.result.Done() > 0 {
+		t.Errorf("%v; %v; %v", s.sendErr, s.hosts[0].err, s.hosts[1].err)
+	}
+}
+
+type errReader struct{ err error }
+
+func (e errReader) Read([]byte) (int, error) { return 0, e.err }
+
+// TestSilentReceiverDoesNotHoldTheStart: one that connects and then says nothing
+// is not waited for longer than the time to join.
+func TestSilentReceiverDoesNotHoldTheStart(t *testing.T) {
+	want := testBytes(1 << 20)
+	s := newSession(t, 2, FileSource(bytes.NewReader(want), int64(len(want))))
+	s.send.JoinTimeout = 200 * time.Millisecond
+	mute := s.hosts[1]
+	mute.absent = true
+	connected := make(chan *conn)
+	go func() {
+		c, _, _ := dial(t.Context(), mute.cfg.LocalIP, mute.cfg.Sender, receiverTLS(mute.cfg.Identity, mute.cfg.Pin), nil)
+		connected <- c
+	}()
+	s.run()
+	if c := <-connected; c == nil {
+		t.Error("the silent one was not let in")
+	} else {
+		c.close(0)
+	}
+	s.wantAll(want, s.hosts[0])
+	if s.took > 3*time.Second {
+		t.Errorf("took %v", s.took)
+	}
+}
