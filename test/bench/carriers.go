@@ -210,12 +210,12 @@ func (s *sample) takeSlowest(results []string) error {
 		if err != nil {
 			return err
 		}
+		if r.bytes == 0 || r.took == 0 {
+			return errors.New("a bare receiver got nothing")
+		}
 		if rate := float64(r.bytes) / r.took.Seconds(); lowest < 0 || rate < lowest {
 			lowest, s.arrived, s.took = rate, r.bytes, r.took
 		}
-	}
-	if lowest <= 0 {
-		return errors.New("a bare receiver got nothing")
 	}
 	return nil
 }
