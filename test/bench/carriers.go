@@ -12,8 +12,16 @@ import (
 	"time"
 )
 
-// tcp sends one stream to receiver 1.
-func tcp(ctx context.Context, st *stage, _ shot) (sample, error) {
+// The carriers.
+
+func tcp() carrier       { return carrier{carry: sendTCP, writes: true} }
+func daisys() carrier    { return carrier{carry: sendDaisys, writes: true} }
+func native() carrier    { return carrier{carry: sendNative, writes: true} }
+func bare() carrier      { return carrier{carry: sendBare} }
+func simulated() carrier { return carrier{carry: simulate} }
+
+// sendTCP sends one stream to receiver 1.
+func sendTCP(ctx context.Context, st *stage, _ shot) (sample, error) {
 	var c cast
 	err := func() error {
 		to := addr(1) + ":5001"
@@ -22,15 +30,11 @@ func tcp(ctx context.Context, st *stage, _ shot) (sample, error) {
 		}
 		return c.send(ctx, st, st.file, nil, st.tools.self, tcpCommand, "send", to)
 	}()
-	got, err := c.end(st, err)
-	if err != nil {
-		return got, err
-	}
-	return got, st.check(1)
+	return c.end(st, err)
 }
 
-// daisys sends by the protocol that Daisy has.
-func daisys(ctx context.Context, st *stage, s shot) (sample, error) {
+// sendDaisys sends by the protocol that Daisy has.
+func sendDaisys(ctx context.Context, st *stage, s shot) (sample, error) {
 	var c cast
 	err := func() error {
 		err := c.send(ctx, st, st.file, nil, st.tools.program, "server", addr(0), strconv.Itoa(s.hosts))
@@ -39,16 +43,12 @@ func daisys(ctx context.Context, st *stage, s shot) (sample, error) {
 		}
 		return err
 	}()
-	got, err := c.end(st, err)
-	if err != nil {
-		return got, err
-	}
-	return got, st.check(s.hosts)
+	return c.end(st, err)
 }
 
-// native sends by our own protocol. The receivers run and wait for the token on
+// sendNative sends by our own protocol. The receivers run and wait for the token on
 // standard input, as they do over ssh.
-func native(ctx context.Context, st *stage, s shot) (sample, error) {
+func sendNative(ctx context.Context, st *stage, s shot) (sample, error) {
 	var c cast
 	err := func() error {
 		tokens, err := c.waiting(ctx, st, s.hosts)
@@ -74,11 +74,7 @@ func native(ctx context.Context, st *stage, s shot) (sample, error) {
 		}
 		return nil
 	}()
-	got, err := c.end(st, err)
-	if err != nil {
-		return got, err
-	}
-	return got, st.check(s.hosts)
+	return c.end(st, err)
 }
 
 // waiting starts receivers of our own protocol that wait for a token.
@@ -144,10 +140,10 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// bare sends datagrams of the same size over the same sockets, as fast as the
+// sendBare sends datagrams of the same size over the same sockets, as fast as the
 // kernel takes them, and drops what arrives: nothing is encrypted, verified,
 // paced, repaired or written.
-func bare(ctx context.Context, st *stage, s shot) (got sample, err error) {
+func sendBare(ctx context.Context, st *stage, s shot) (got sample, err error) {
 	var c cast
 	readers := make([]*bufio.Reader, s.hosts)
 	var stops []*os.File

@@ -25,6 +25,7 @@ type sample struct {
 	arrived   int64   // bytes of payload at the receiver that got least
 	sent      int64   // bytes that left the sender's interface, Ethernet headers counted
 	simulated float64 // of simulations: time over the ideal
+	others    float64 // cores that worked for other programs meanwhile
 	sender    usage
 	receivers usage // CPU of one on average, memory of the largest
 }
@@ -37,7 +38,10 @@ type round struct {
 }
 
 // A carrier sends the input of a stage to the first hosts of its bed.
-type carrier func(ctx context.Context, st *stage, s shot) (sample, error)
+type carrier struct {
+	carry  func(ctx context.Context, st *stage, s shot) (sample, error)
+	writes bool // the receivers' files then have the input
+}
 
 // A stage is a scene's bed with what is sent in it.
 type stage struct {
@@ -95,7 +99,7 @@ func (s scene) isSpoilt(r round) bool {
 func (st *stage) round(ctx context.Context, s scene) (r round, err error) {
 	r.size = s.size
 	if s.hosts > 0 {
-		if r.tcp, err = st.shoot(ctx, shot{carrier: tcp, hosts: 1}); err != nil {
+		if r.tcp, err = st.shoot(ctx, shot{carrier: tcp(), hosts: 1}); err != nil {
 			return r, fmt.Errorf("TCP: %w", err)
 		}
 		fmt.Fprintf(os.Stderr, "  TCP %.2f s", r.tcp.took.Seconds())
@@ -118,7 +122,7 @@ func (st *stage) round(ctx context.Context, s scene) (r round, err error) {
 // shoot makes one transfer, with its loss.
 func (st *stage) shoot(ctx context.Context, s shot) (got sample, err error) {
 	if st.hosts == 0 {
-		return s.carrier(ctx, st, s)
+		return s.carrier.carry(ctx, st, s)
 	}
 	if err := st.lose(ctx, s.hosts, s.loss); err != nil {
 		return got, err
@@ -130,13 +134,18 @@ func (st *stage) shoot(ctx context.Context, s shot) (got sample, err error) {
 	if err != nil {
 		return got, err
 	}
-	got, err = s.carrier(ctx, st, s)
+	begun, busy := time.Now(), busyTime()
+	got, err = s.carrier.carry(ctx, st, s)
 	if err != nil {
 		return got, err
 	}
 	after, err := st.sentBytes()
+	got.others = got.othersSince(busyTime()-busy, time.Since(begun), s.hosts)
 	if st.shaped { // else runs of datagrams are counted with one header
 		got.sent = after - before
+	}
+	if err == nil && s.carrier.writes {
+		err = st.check(s.hosts)
 	}
 	return got, errors.Join(err, st.lose(ctx, s.hosts, 0))
 }

@@ -16,7 +16,8 @@ type line struct {
 	tcp, ours         float64 // seconds
 	sent              float64 // bytes sent over payload
 	sender, receivers usage
-	failed            bool // there is nothing to tell
+	others            float64 // cores
+	failed            bool    // there is nothing to tell
 }
 
 // lines makes the table's rows of a scene.
@@ -44,6 +45,7 @@ func (s scene) lines(rounds []round) (lines []line) {
 		l.tcp = median(pick(func(r round) float64 { return r.tcp.took.Seconds() }))
 		l.ours = mid(func(s sample) float64 { return s.took.Seconds() })
 		l.sent = mid(func(got sample) float64 { return float64(got.sent) / float64(s.size) })
+		l.others = mid(func(s sample) float64 { return s.others })
 		l.sender = midUsage(rounds, func(r round) usage { return r.shots[w.shot].sender })
 		l.receivers = midUsage(rounds, func(r round) usage { return r.shots[w.shot].receivers })
 		lines = append(lines, l)
@@ -121,13 +123,14 @@ func cpuModel() string {
 // printTable prints Markdown that can also be read as it is.
 func printTable(w io.Writer, lines []line) {
 	table := [][]string{{"case", "target", "value", "", "range", "TCP s", "ours s", "sent / payload",
-		"CPU s: sender", "a receiver", "peak MB: sender", "a receiver"}}
+		"CPU s: sender", "a receiver", "peak MB: sender", "a receiver", "others' cores"}}
 	for _, l := range lines {
 		table = append(table, []string{
 			l.title, l.target.String(), fmt.Sprintf("%.3f", l.median), l.verdict(),
 			fmt.Sprintf("%.3f-%.3f", l.low, l.high), number(l.tcp, 2), number(l.ours, 2), number(l.sent, 3),
 			number(l.sender.cpu.Seconds(), 2), number(l.receivers.cpu.Seconds(), 2),
 			number(float64(l.sender.memory)/1e6, 0), number(float64(l.receivers.memory)/1e6, 0),
+			number(l.others, 1),
 		})
 	}
 	widths := make([]int, len(table[0]))

@@ -80,3 +80,14 @@ func TestRowsSpeakOfShots(t *testing.T) {
 		}
 	}
 }
+
+func TestOthersAreWhatIsLeft(t *testing.T) {
+	busy := parseBusy("cpu  100 20 30 9999 8888 1 2 47 5 5\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
+	if busy != 2*time.Second {
+		t.Fatalf("busy for %v, want 2 s", busy)
+	}
+	s := sample{sender: usage{cpu: 400 * time.Millisecond}, receivers: usage{cpu: 100 * time.Millisecond}}
+	if got := s.othersSince(busy, 2*time.Second, 6); got != 0.5 {
+		t.Errorf("others had %v cores, want 0.5", got)
+	}
+}

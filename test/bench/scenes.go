@@ -46,7 +46,7 @@ func scenes() []scene {
 	return []scene{
 		{
 			name: "4x1G", hosts: 4, mbit: 1000, size: 512 * mib,
-			shots: []shot{{carrier: native}, {carrier: native, loss: 1}, {carrier: bare}},
+			shots: []shot{{carrier: native()}, {carrier: native(), loss: 1}, {carrier: bare()}},
 			rows: []row{
 				{"4 hosts, 1 Gb/s, 512 MiB, no loss: TCP's time / ours", 0, ofTCP, atLeast(0.93)},
 				{"4 hosts, 1 Gb/s, 512 MiB, 1 % loss: TCP's loss-free time / ours", 1, ofTCP, atLeast(0.90)},
@@ -56,8 +56,8 @@ func scenes() []scene {
 		{
 			name: "16x200M", hosts: 16, mbit: 200, size: 128 * mib,
 			shots: []shot{
-				{carrier: native}, {carrier: native, loss: 1}, {carrier: native, loss: 5},
-				{carrier: native, loss: 1, hosts: 1},
+				{carrier: native()}, {carrier: native(), loss: 1}, {carrier: native(), loss: 5},
+				{carrier: native(), loss: 1, hosts: 1},
 			},
 			rows: []row{
 				{"16 hosts, 200 Mb/s, 128 MiB, no loss: TCP's time / ours", 0, ofTCP, atLeast(0.93)},
@@ -70,14 +70,14 @@ func scenes() []scene {
 		},
 		{
 			name: "48x50M", hosts: 48, mbit: 50, size: 64 * mib,
-			shots: []shot{{carrier: native, loss: 1}},
+			shots: []shot{{carrier: native(), loss: 1}},
 			rows: []row{
 				{"48 hosts, 50 Mb/s, 64 MiB, 1 % loss: TCP's loss-free time / ours", 0, ofTCP, atLeast(0.88)},
 			},
 		},
 		{
 			name: "fast", hosts: 2, size: 4 * gib,
-			shots: []shot{{carrier: native}, {carrier: bare}},
+			shots: []shot{{carrier: native()}, {carrier: bare()}},
 			rows: []row{
 				{"2 hosts, unshaped, offloads on, 4 GiB to memory: Gb/s", 0, gigabits, atLeast(5)},
 				{"the same, as a share of the bare sockets' rate", 0, rateOverShot(1), target{}},
@@ -86,19 +86,19 @@ func scenes() []scene {
 		},
 		{
 			name: "fixed", hosts: 4, mbit: 1000, size: mib,
-			shots: []shot{{carrier: native}},
+			shots: []shot{{carrier: native()}},
 			rows:  []row{{"fixed cost, 1 MiB to 4 hosts: s", 0, seconds, atMost(0.3)}},
 		},
 		{
 			name: "sim", size: gib,
-			shots: []shot{{carrier: simulated, hosts: 1000, loss: 1}},
+			shots: []shot{{carrier: simulated(), hosts: 1000, loss: 1}},
 			rows: []row{
 				{"1000 hosts simulated, 1 Gb/s, 1 GiB, 1 % loss: time / data packets' at link rate", 0, simulatedTime, atMost(1.06)},
 			},
 		},
 		{
 			name: "jasmine", hosts: 4, mbit: 1000, size: 256 * mib,
-			shots: []shot{{carrier: daisys}},
+			shots: []shot{{carrier: daisys()}},
 			rows: []row{
 				{"Daisy's protocol, 4 hosts, 1 Gb/s, 256 MiB: our time / TCP's", 0, overTCP, atMost(3.1)},
 			},

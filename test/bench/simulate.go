@@ -22,8 +22,8 @@ const simulateCommand = "simulate"
 // Ethernet.
 const frameBytes = wire.DefaultPayload + wire.Overhead + 8 + 20 + 14
 
-// simulated runs a session in virtual time, on the cores that real ones run on.
-func simulated(ctx context.Context, st *stage, s shot) (got sample, err error) {
+// simulate runs a session in virtual time, on the cores that real ones run on.
+func simulate(ctx context.Context, st *stage, s shot) (got sample, err error) {
 	cmd := exec.CommandContext(ctx, st.tools.self, simulateCommand,
 		strconv.Itoa(s.hosts), strconv.FormatInt(st.size, 10), fmt.Sprint(s.loss))
 	cmd.Stderr = os.Stderr
