@@ -123,7 +123,6 @@ type sending struct {
 	tx      packetWriter
 	run     []byte // datagrams back to back
 	inRun   int
-	dueAt   time.Duration // when packets may leave next
 
 	pool    *blockPool
 	asked   chan wire.Block // closed at the end
@@ -342,7 +341,7 @@ func (s *sending) step(now time.Duration) time.Duration {
 	next := s.core.Tick(now)
 	s.ask()
 	s.act()
-	wait := min(s.sendDue(now), next-now)
+	wait := min(s.sendPackets(now), next-now)
 	if s.fatal == nil {
 		s.act()
 		wait = min(wait, s.sendRepairs(now))

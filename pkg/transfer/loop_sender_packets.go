@@ -60,29 +60,6 @@ func (s *sending) release(n wire.Block) {
 	}
 }
 
-// A thread that is woken late makes up for it, as far as a switch's port of 256 KB
-// takes that at once beside what else waits there.
-const (
-	maxLate      = time.Millisecond
-	maxLateBytes = 128 << 10
-)
-
-// sendDue sends what may have left by now, and returns how long nothing may. Each
-// burst is sent as of the time when it was due: else the rate would lack what could
-// have left while the thread slept too long.
-func (s *sending) sendDue(now time.Duration) time.Duration {
-	late := min(maxLate, s.core.Rate().Time(maxLateBytes))
-	at := min(max(s.dueAt, now-late), now)
-	for {
-		wait := s.sendPackets(at)
-		s.dueAt = at + wait
-		if wait == 0 || s.dueAt > now {
-			return max(s.dueAt-now, 0)
-		}
-		at = s.dueAt
-	}
-}
-
 // sendPackets sends what may leave now, at most a run, and returns when there may
 // be more. It allocates nothing.
 func (s *sending) sendPackets(now time.Duration) (wait time.Duration) {
