@@ -82,8 +82,12 @@ func TestFault33BlackHoles(t *testing.T) {
 	hole := Faults{BurstLen: time.Second, BurstGap: 4 * time.Second}
 	each := Run(Config{Seed: 1, Hosts: Same(4, hole), Size: 256 * mb})
 	mustFinish(t, "each", each)
+	hole.BurstGap = time.Second
 	all := Run(Config{Seed: 1, Hosts: Same(4, Faults{}), Shared: hole, Size: 256 * mb})
 	mustFinish(t, "all", all)
+	if best := linkTime(all, gigabit); each.LastDone() < best+500*time.Millisecond || all.LastDone() < best+time.Second {
+		t.Error("there was no black hole")
+	}
 	t.Logf("each %v, all %v, the link %v", each.LastDone(), all.LastDone(), linkTime(all, gigabit))
 }
 

@@ -221,6 +221,12 @@ func TestFault48BadSegments(t *testing.T) {
 			t.Error("fetches although nothing is wrong")
 		}
 		r.SegmentBad(seg)
+		if receive(seg) != Unwanted {
+			t.Errorf("takes segment %d from the group again", seg)
+		}
+	}
+	if reports, _ := r.Report(time.Second); len(reports) != 1 || reports[0].Counters.BadSegments != maxBad {
+		t.Errorf("%+v", reports)
 	}
 	if r.WantsMulticast() {
 		t.Error("still listens to the group")
@@ -256,5 +262,65 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	if c := r.Counters(); kept != 3*wire.SegmentBlocks || c.NoRoom != uint64(40-kept) {
 		t.Errorf("kept packets of %d blocks, %d had no room", kept, c.NoRoom)
+	}
+}
+
+// TestFinishedMeansVerified: packets that are all there are not enough.
+func TestFinishedMeansVerified(t *testing.T) {
+	r := newTestReceiver(4)
+	counter := uint64(0)
+	for n := range wire.Block(4) {
+		for i := range wire.Index(wire.BlockPackets) {
+			r.Packet(0, wire.Header{Count: wire.BlockPackets, Counter: counter, Block: n, Index: i})
+			counter++
+		}
+	}
+	reports, _ := r.Report(time.Second)
+	if len(reports) != 1 || reports[0].Oldest != 4 || r.Finished() {
+		t.Errorf("%+v, finished %v before the segment was verified", reports, r.Finished())
+	}
+	if r.SegmentVerified(0); !r.Finished() {
+		t.Error("not finished")
+	}
+}
+
+// TestFault48CorruptHostsAreServedAlone: a host that has left the multicast for bad
+// segments is no longer waited for.
+func TestFault48CorruptHostsAreServedAlone(t *testing.T) {
+	c := newCoreTest(t, 8, 2)
+	c.sendAll()
+	c.Report(c.now, 1, &wire.Report{At: c.now, Counter: c.Counter(), Counters: wire.Counters{Received: 9, BadSegments: maxBad}, Next: 8,
+		Deficits: []wire.Deficit{{Block: 0, Packets: wire.BlockPackets}}})
+	for _, e := range c.Events() {
+		if e.Kind == Alone && e.Host == 1 && e.Reason == wire.Corrupt {
+			return
+		}
+	}
+	t.Error("it is still waited for")
+}
+
+// TestFault48ForgedCounter: a member of the group sends a packet far ahead; reports
+// that carry its counter are served all the same.
+func TestFault48ForgedCounter(t *testing.T) {
+	c := newCoreTest(t, 2, 1)
+	c.sendAll()
+	c.Report(c.now, 0, &wire.Report{At: c.now, Counter: wire.MaxPackets, Next: 2, Deficits: []wire.Deficit{{Block: 1, Packets: 3}}})
+	if n := rowsIn(c.sendAll()); n != 3 {
+		t.Errorf("%d rows, want 3", n)
+	}
+}
+
+// TestFault48ForgedLength: a packet that says that its block ends early does not
+// keep the block from being received once the stream's size is known.
+func TestFault48ForgedLength(t *testing.T) {
+	r := NewReceiver(0, ReceiverConfig{Geometry: coreGeometry, Mode: wire.Stream, Interval: 20 * time.Millisecond})
+	r.Packet(0, wire.Header{Flags: wire.FlagLast, Count: 7, Counter: 0, Index: 3})
+	r.End(uint64(coreGeometry.BlockSize()))
+	last := Unwanted
+	for i := range wire.Index(wire.BlockPackets) {
+		last = r.Packet(0, wire.Header{Flags: wire.FlagLast, Count: wire.BlockPackets, Counter: uint64(i) + 1, Index: i})
+	}
+	if last != Complete {
+		t.Errorf("the block ended as %d", last)
 	}
 }

@@ -83,6 +83,8 @@ type Receiver struct {
 	pastAt  int // of the last snapshot
 	reorder time.Duration
 
+	verified   wire.Block // blocks
+	base       wire.Block // all before are verified
 	oldest     wire.Block
 	next       wire.Block
 	total      wire.Block
@@ -124,27 +126,27 @@ func NewReceiver(now time.Duration, cfg ReceiverConfig) *Receiver {
 	return r
 }
 
-// End tells the stream's size, from END.
+// End tells the stream's size, from END. Blocks that were thought to be of another
+// length are forgotten: the caller overwrites what it has of them.
 func (r *Receiver) End(size uint64) {
 	r.size, r.total, r.isEnded = size, r.cfg.Geometry.Blocks(size), true
+	for i, p := range r.pages {
+		if p == nil || p == verifiedPage {
+			continue
+		}
+		for k := range p.blocks {
+			// Who forges a packet may have said how long its block is.
+			n := wire.Block(i*pageBlocks + k)
+			if b := &p.blocks[k]; b.count > 0 && !b.isFull && int(b.count) != r.cfg.Geometry.Packets(size, n) {
+				*b = blockState{}
+			}
+		}
+	}
+	r.next = min(r.next, r.total)
 }
 
 // Finished reports whether all of the stream is verified.
-func (r *Receiver) Finished() bool { return r.isEnded && r.verifiedTo() >= r.total }
-
-// verifiedTo returns the first block that is not verified, from oldest on, which
-// it moves.
-func (r *Receiver) verifiedTo() wire.Block {
-	n := r.oldest
-	for !r.isEnded || n < r.total {
-		b := r.look(n)
-		if b == nil || !b.isVerified {
-			break
-		}
-		n++
-	}
-	return n
-}
+func (r *Receiver) Finished() bool { return r.isEnded && r.verified >= r.total }
 
 // look returns what is known of a block, nil if nothing.
 func (r *Receiver) look(n wire.Block) *blockState {
@@ -169,6 +171,10 @@ func (r *Receiver) touch(n wire.Block) *blockState {
 // Packet takes in the header of an authentic packet that arrived at now, and says
 // what to do with its bytes. It allocates nothing but when a block is new.
 func (r *Receiver) Packet(now time.Duration, h wire.Header) Verdict {
+	if r.counters.BadSegments > 0 && r.isBarred(h.Block) {
+		r.counters.Duplicates++
+		return Unwanted
+	}
 	if b := r.look(h.Block); h.Counter >= r.counter && b != nil && !b.isFull && b.count == h.Count && b.have+1 < b.count {
 		// Nearly every packet goes this way.
 		if word, bit := h.Index/64, uint64(1)<<(h.Index%64); b.seen[word&3]&bit == 0 {
@@ -313,11 +319,19 @@ func (r *Receiver) SegmentVerified(seg uint32) {
 		if !b.isVerified {
 			*b = blockState{isFull: true, isVerified: true, count: b.count}
 			r.pages[int(n)/pageBlocks].verified++
+			r.verified++
 		}
 	}
 	if i := int(first) / pageBlocks; first < end && r.pages[i].verified == pageBlocks {
 		r.pages[i] = verifiedPage
 	}
+}
+
+// isBarred reports whether a block is no longer taken from the group: whoever forged
+// some of its segment, or of several, would again.
+func (r *Receiver) isBarred(n wire.Block) bool {
+	_, isBad := r.bad[uint32(n/wire.SegmentBlocks)]
+	return isBad || r.counters.BadSegments >= maxBad
 }
 
 // maxBad is how many bad segments make a host leave the multicast.
@@ -334,7 +348,6 @@ func (r *Receiver) SegmentBad(seg uint32) {
 	for n := first; n < end; n++ {
 		*r.touch(n) = blockState{}
 	}
-	r.oldest = min(r.oldest, first)
 	if r.counters.BadSegments >= maxBad {
 		r.isAlone = true
 	}

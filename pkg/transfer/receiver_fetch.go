@@ -32,7 +32,10 @@ func (r *Receiver) Fetch(now time.Duration) (packets rangeset.Set, ok bool) {
 		r.fetching = rangeset.Set{}
 	}
 	left := fetchBatch - int(r.fetching.Len())
-	for n := r.oldest; n < r.total && left > 0; n++ {
+	for b := r.look(r.base); b != nil && b.isVerified; b = r.look(r.base) {
+		r.base++
+	}
+	for n := r.base; n < r.total && left > 0; n++ {
 		if _, isBad := r.bad[uint32(n/wire.SegmentBlocks)]; !isBad && !r.isAlone {
 			continue
 		}

@@ -115,8 +115,9 @@ func (r *Receiver) findDeficits() {
 	isLeading := true
 	for n := r.oldest; n < r.next && len(r.deficits) < wire.MaxDeficits; n++ {
 		b := r.look(n)
+		_, isBad := r.bad[uint32(n/wire.SegmentBlocks)]
 		switch {
-		case b != nil && b.isFull:
+		case b != nil && b.isFull, isBad: // what is bad is no longer the group's business
 			if isLeading {
 				r.oldest = n + 1
 			}

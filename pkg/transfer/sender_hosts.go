@@ -120,23 +120,31 @@ func (s *Sender) fail(h *host, r wire.Reason) {
 // attachedHosts returns how many hosts the sender waits for.
 func (s *Sender) attachedHosts() int { return s.inState[attached] }
 
-// Report takes in what a host tells. A report that cannot be true is ignored.
+// Report takes in what a host tells. A counter that was not sent yet is a forger's,
+// who has the group's key, and not the host's fault: the report counts as one of
+// everything so far, and tells nothing of the rate.
 func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 	h := s.hosts[id]
-	if h == nil || h.state >= completed || r.Counter > s.counter {
+	if h == nil || h.state >= completed {
 		return
 	}
 	h.heard = now
 	m := mark{counter: r.Counter, received: r.Counters.Received, marked: r.Counters.CEMarks, at: r.At}
-	if m.counter > h.mark.counter || s.counter-m.counter < minSample {
+	isForged := m.counter > s.counter
+	if isForged || m.counter > h.mark.counter || s.counter-m.counter < minSample {
 		s.lastProgress = now
 		s.ctl.Alive(now, pace.Host(id))
 	}
-	s.observe(now, h, m)
+	if !isForged {
+		s.observe(now, h, m)
+	}
 	if r.Next == 0 && r.Counter > 0 {
 		return // a mark
 	}
-	h.counter = max(h.counter, r.Counter)
+	if r.Counters.BadSegments >= maxBad && h.state < alone {
+		s.serveAlone(now, h, wire.Corrupt)
+	}
+	h.counter = max(h.counter, min(r.Counter, s.counter))
 	if now-s.lastAt > 2*s.interval+50*time.Millisecond {
 		h.counter = s.counter // what it has not seen by now is lost
 	}
