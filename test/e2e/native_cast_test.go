@@ -47,7 +47,7 @@ var nativeGroupAddr = netip.MustParseAddrPort("239.192.77.1:" + nativePort)
 
 // castSlack is what other hosts may lose to a fault beside a twentieth of their
 // time: this machine runs other tests on the same processors.
-const castSlack = 1500 * time.Millisecond
+const castSlack = 750 * time.Millisecond
 
 func newCast(t *testing.T, c castConfig) *cast {
 	t.Helper()

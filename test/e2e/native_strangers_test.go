@@ -239,3 +239,41 @@ func TestFault55AnotherSendersToken(t *testing.T) {
 	got.wantSent(0)
 	got.wantDone(h1)
 }
+
+// TestFault77TokenStaysSecret: it is in no command line, no environment and no output
+// (I8), and its file is its owner's.
+func TestFault77TokenStaysSecret(t *testing.T) {
+	t.Parallel()
+	x := newCast(t, castConfig{Hosts: 2, Rate: "100mbit"})
+	sum := x.put(castBytes / 2)
+	c := x.begin(x.hosts)
+	c.awaitBegun()
+	text, err := x.sender.ReadFile(tokenFile)
+	x.must(err)
+	token := strings.TrimSpace(string(text))
+	if len(token) < 40 {
+		t.Fatalf("the token is %d bytes", len(token))
+	}
+	for _, h := range x.Hosts() {
+		found := h.FindProcesses("daisy-mcast")
+		if len(found) == 0 {
+			t.Errorf("nothing runs on %s", h.Name())
+		}
+		for _, p := range found {
+			if strings.Contains(strings.Join(append(p.Args, p.Env...), " "), token) {
+				t.Errorf("%s shows the token", h.Name())
+			}
+		}
+	}
+	if mode := x.sender.Run(within(t, 5*time.Second), "stat", "-c", "%a", tokenFile).Stdout; mode != "600\n" {
+		t.Errorf("the token's file has mode %s", mode)
+	}
+	r := c.end(30*time.Second, sum)
+	r.wantSent(0)
+	r.wantDone(x.hosts...)
+	for _, got := range append([]lab.Result{r.sent}, r.got[x.hosts[0]], r.got[x.hosts[1]]) {
+		if strings.Contains(got.Stdout+got.Stderr, token) {
+			t.Errorf("the token was printed: %v", got.Args)
+		}
+	}
+}
