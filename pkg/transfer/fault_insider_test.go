@@ -183,14 +183,13 @@ func TestFault48ForgedWithTheGroupKey(t *testing.T) {
 	const size = 16 << 20
 	blocks := testGeometry.Blocks(size)
 	last := wire.Block(blocks - 1)
-	bad := func(n int) wire.Block { return wire.Block(40 + n%4) } // one segment
 	false1432 := bytes.Repeat([]byte{0xff}, wire.DefaultPayload)
 	for name, packet := range map[string]func(n int) (wire.Header, []byte){
 		"Data": func(n int) (wire.Header, []byte) {
-			return wire.Header{Type: wire.Data, Count: wire.BlockPackets, Block: bad(n), Index: wire.Index(n % 192)}, false1432
+			return wire.Header{Type: wire.Data, Count: wire.BlockPackets, Block: wire.Block(n*7) % last, Index: wire.Index(n % 192)}, false1432
 		},
 		"Rows": func(n int) (wire.Header, []byte) {
-			return wire.Header{Type: wire.Parity, Count: wire.BlockPackets, Block: bad(n), Index: wire.Index(192 + n%64)}, false1432
+			return wire.Header{Type: wire.Parity, Count: wire.BlockPackets, Block: wire.Block(n*7) % last, Index: wire.Index(192 + n%64)}, false1432
 		},
 		"LastTooEarly": func(n int) (wire.Header, []byte) {
 			return wire.Header{Type: wire.Data, Flags: wire.FlagLast, Count: uint8(1 + n%192), Block: wire.Block(n % 8)}, false1432
@@ -219,8 +218,13 @@ func TestFault48ForgedWithTheGroupKey(t *testing.T) {
 				}
 			}
 			s.wantAll(want, s.hosts[:2]...)
+			spoiled := uint64(0)
 			for i, h := range s.hosts[:2] {
+				spoiled += h.result.Counters.BadSegments
 				t.Logf("host %d in %v: %d bad segments, %d over TLS", i, s.took, h.result.Counters.BadSegments, h.result.Repairs)
+			}
+			if spoils := name == "Data" || name == "Rows"; spoils != (spoiled > 0) {
+				t.Errorf("%d segments were spoiled", spoiled)
 			}
 			if s.took > 8*time.Second {
 				t.Errorf("it took %v", s.took)
