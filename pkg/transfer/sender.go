@@ -40,8 +40,8 @@ type SenderConfig struct {
 	// PoolBlocks is how many blocks may be in memory at once: those asked for by
 	// NextRead and not yet told as released. PoolBytes over a block's size.
 	PoolBlocks int
-	// MaxRate caps the rate; MinRate fails hosts that cannot keep it alone.
-	MaxRate, MinRate pace.Rate
+	// MaxRate caps the rate.
+	MaxRate pace.Rate
 	// Initial is where the search for the rate begins.
 	Initial pace.Rate
 	// Slow is what becomes of slow hosts.

@@ -113,7 +113,8 @@
 //	              u32   number of segments, at most 349,526
 //	              32    root
 //
-//	7 REPORT   R  u64   microseconds since the receiver's READY
+//	7 REPORT   R  u64   microseconds from the receiver's READY to the arrival of
+//	                    the packet before the counter
 //	              u64   highest counter seen, plus one; 0 when none was
 //	              7 u64 counters, below
 //	              u32   oldest incomplete block

@@ -76,7 +76,8 @@ const (
 	// MinReportInterval is the least time between two reports of a receiver.
 	MinReportInterval = 20 * time.Millisecond
 	// ReportIntervalPerReceiver makes the interval grow with their number, so
-	// that the sender never reads more than 10,000 reports a second.
+	// that the sender never reads more than 10,000 reports a second, and as many
+	// marks before them.
 	ReportIntervalPerReceiver = 100 * time.Microsecond
 	// MaxReportInterval bounds what a WELCOME may ask for.
 	MaxReportInterval = time.Minute
