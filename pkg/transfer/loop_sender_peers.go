@@ -310,6 +310,8 @@ func (s *sending) sendRepairs(now time.Duration) time.Duration {
 		}
 		if p := s.byID[to]; p != nil && len(p.stash) < maxStash {
 			p.stash = append(p.stash, id)
+		} else {
+			s.core.RepairDropped(to)
 		}
 		wait = 0
 	}
@@ -328,6 +330,8 @@ func (s *sending) unstash(p *peer) bool {
 		id := p.stash[0]
 		p.stash = p.stash[1:]
 		switch b := s.blocks[id.Block]; {
+		case b != nil && int(id.Index) >= b.packets(s.g):
+			continue // there is no such packet: it was asked for before the end was known
 		case b != nil:
 			s.say(p, wire.Repair{Packet: id, Payload: b.packet(s.g, id.Index)})
 		case s.src.isStream():

@@ -49,6 +49,9 @@ const (
 	repairShare = 0.04
 	// maxFetch bounds the packets that one host may have asked for at a time.
 	maxFetch = 4096
+	// fetchBudget is how often a host may get the whole stream one to one. One that
+	// lost all of it, and some segments again, needs it twice.
+	fetchBudget = 4
 	// fetchBatch is how many packets a receiver asks for at a time.
 	fetchBatch = 1024
 

@@ -45,8 +45,9 @@ type host struct {
 	isSuspect    bool
 	suspectSince time.Duration
 
-	fetch []rangeset.Range // packets it asked for, in order
-	owed  uint64           // in fetch
+	fetch   []rangeset.Range // packets it asked for, in order
+	owed    uint64           // in fetch
+	fetched uint64           // sent to it one to one, in the session
 }
 
 // A mark is a point in what a host received.

@@ -87,19 +87,30 @@ func (s *Sender) Fetch(now time.Duration, id HostID, packets rangeset.Set) {
 		return
 	}
 	h.heard = now
+	if h.fetched > fetchBudget*s.packets()+maxFetch {
+		s.fail(h, wire.Misbehaved) // it would keep the session up for ever (fault 57)
+		return
+	}
 	for r := range packets.All() {
 		if r.Len() > maxFetch-h.owed {
 			r.End = r.First + maxFetch - h.owed
 		}
-		if s.isEnded {
-			r.End = min(r.End, uint64(s.total)*wire.BlockPackets)
-		}
+		r.End = min(r.End, s.packets())
 		if r.End > r.First {
 			h.fetch = append(h.fetch, r)
 			h.owed += r.Len()
 			s.owing += r.Len()
 		}
 	}
+}
+
+// packets returns how many data packets there are, or have been asked for so far.
+func (s *Sender) packets() uint64 {
+	if s.isEnded {
+		payload := uint64(s.cfg.Geometry.Payload)
+		return (s.size + payload - 1) / payload
+	}
+	return uint64(s.nextRead) * wire.BlockPackets
 }
 
 // NextRepair names a packet to be sent to one host as a REPAIR now, if ok. The
@@ -134,11 +145,20 @@ func (s *Sender) takeUnicast(now time.Duration) time.Duration {
 	return s.unicast.Take(now)
 }
 
+// RepairDropped tells that a packet which NextRepair named was not sent after all,
+// because the host takes nothing. It asks again, and its budget is the same.
+func (s *Sender) RepairDropped(id HostID) {
+	if h := s.hosts[id]; h != nil {
+		h.fetched--
+	}
+}
+
 func (s *Sender) nextFetch(h *host) wire.PacketID {
 	r := &h.fetch[0]
 	id := wire.PacketAt(r.First)
 	r.First++
 	h.owed--
+	h.fetched++
 	s.owing--
 	if r.First == r.End {
 		h.fetch = h.fetch[1:]
