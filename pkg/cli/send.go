@@ -133,6 +133,9 @@ func runSend(ctx context.Context, std *streams, opts sendOptions, args []string)
 		return usage(err, "")
 	}
 	cfg.Secret = token.Secret
+	if err := transfer.CheckFiles(opts.config.Receivers); err != nil {
+		return usage(fmt.Errorf("send: %w", err), "")
+	}
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp4", address.String())
 	if err != nil {

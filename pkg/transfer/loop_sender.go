@@ -203,6 +203,9 @@ func newSending(cfg SendConfig, src Source) (*sending, error) {
 	if s.expected() < 1 {
 		return nil, errors.New("transfer: nobody to send to")
 	}
+	if err := CheckFiles(s.expected()); err != nil {
+		return nil, err
+	}
 	if uint64(src.Size) > s.g.MaxSize() {
 		return nil, fmt.Errorf("transfer: %d bytes are more than a session carries, %d", src.Size, s.g.MaxSize())
 	}

@@ -232,3 +232,16 @@ exec daisy-mcast receive --local-ip %[6]s --token-file %[7]s --out %[8]s`,
 	case <-time.After(200 * time.Millisecond):
 	}
 }
+
+// TestFault17TooFewFiles: a sender that may open 64 files and is to serve 200
+// receivers says so before it begins.
+func TestFault17TooFewFiles(t *testing.T) {
+	t.Parallel()
+	x := newCast(t, castConfig{Hosts: 1})
+	x.put(1000)
+	r := x.sender.Run(within(t, 20*time.Second), "sh", "-c", "ulimit -n 64; exec daisy-mcast send --local-ip "+
+		x.sender.Addr().String()+" --receivers 200 --join-timeout 2s --token-file "+tokenFile+" "+payloadFile)
+	if r.Code != exitUsage || !strings.Contains(r.Stderr, "264 open files") {
+		t.Errorf("want a refusal with the number that is needed: %v", r)
+	}
+}
