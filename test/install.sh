@@ -24,6 +24,7 @@ iptables:iptables
 ethtool:ethtool
 iperf3:iperf3
 sudo:sudo
+ansible:ansible-core
 useradd:passwd
 systemd-analyze:systemd
 ps:procps

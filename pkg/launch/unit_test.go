@@ -55,6 +55,9 @@ func TestUnitText(t *testing.T) {
 func TestUnitVerifies(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("there is no systemd-analyze: install systemd")
+		}
 		t.Skip("there is no systemd-analyze")
 	}
 	for name, u := range golden() {
