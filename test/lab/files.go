@@ -113,24 +113,40 @@ func (h *Host) RemountReadOnly(dir string) error {
 	})
 }
 
+// fillStep is how much FillDisk takes at a time: others may write meanwhile, and
+// who asks for more than there is gets nothing.
+const fillStep = 4 << 20
+
 // FillDisk writes a file in dir until the file system is full but for spare
-// bytes.
+// bytes, or for less where others fill it too.
 func (h *Host) FillDisk(dir string, spare int64) error {
 	return h.Within(func() error {
-		var st unix.Statfs_t
-		if err := unix.Statfs(dir, &st); err != nil {
-			return err
-		}
-		size := int64(st.Bavail)*st.Bsize - spare
-		if size <= 0 {
-			return nil
-		}
 		f, err := os.Create(filepath.Join(dir, "filler"))
 		if err != nil {
 			return err
 		}
-		return errors.Join(unix.Fallocate(int(f.Fd()), 0, 0, size), f.Close())
+		return errors.Join(fill(int(f.Fd()), spare), f.Close())
 	})
+}
+
+func fill(fd int, spare int64) error {
+	var st unix.Statfs_t
+	for at := int64(0); ; {
+		if err := unix.Fstatfs(fd, &st); err != nil {
+			return err
+		}
+		size := min(int64(st.Bavail)*st.Bsize-spare, fillStep)
+		if size <= 0 {
+			return nil
+		}
+		switch err := unix.Fallocate(fd, 0, at, size); err {
+		case nil:
+			at += size
+		case unix.ENOSPC, unix.EINTR: // see what is left now
+		default:
+			return err
+		}
+	}
 }
 
 // findProgram is exec.LookPath with the PATH of a host. It looks in the mount
