@@ -32,7 +32,7 @@ type carrier interface {
 var errNoMulticast = errors.New("no multicast received")
 
 // Protocols are the names of the carriers, the default first.
-func Protocols() []string { return []string{"jasmine", "native"} }
+func Protocols() []string { return []string{"native", "jasmine"} }
 
 // carrierFor returns the carrier that c names. The native one's identity is made
 // once: the hosts are told of it before anything is sent.

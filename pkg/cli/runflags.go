@@ -76,8 +76,8 @@ type carrierFlags struct {
 func (f *carrierFlags) AddFlags(fs *pflag.FlagSet) {
 	protocols := agent.Protocols()
 	fs.StringVar(&f.protocol, "protocol", protocols[0], "how the bytes travel: "+strings.Join(protocols, ", "))
-	fs.StringVar(&f.group, "group", "", "the multicast `ADDRESS`; default 224.238.0.31 with jasmine, 239.192.77.1 with native")
-	fs.Uint16Var(&f.port, "port", 0, "the `PORT`, TCP and UDP; default 18383 with jasmine, 18384 with native")
+	fs.StringVar(&f.group, "group", "", "the multicast `ADDRESS`; default 239.192.77.1, or 224.238.0.31 with jasmine")
+	fs.Uint16Var(&f.port, "port", 0, "the `PORT`, TCP and UDP; default 18384, or 18383 with jasmine")
 	fs.IntVar(&f.ttl, "ttl", jasmine.DefaultTTL, "how many routers the multicast may pass")
 	fs.Var(&f.maxRate, "max-rate", "bound on the sending, as in 800M (bits a second)")
 }

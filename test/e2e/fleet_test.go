@@ -15,9 +15,31 @@ import (
 // from which root may log in to the targets.
 type fleet struct {
 	*lab.Lab
-	t       *testing.T
-	deploy  *lab.Host
-	targets []*lab.Host
+	t        *testing.T
+	deploy   *lab.Host
+	targets  []*lab.Host
+	protocol string // of the runs; the program's default if empty
+}
+
+// carriers are the protocols of distribute and the port of each, TCP and UDP, from
+// the design.
+var carriers = []struct {
+	protocol string
+	port     int
+}{{"native", 18384}, {"jasmine", 18383}}
+
+// eachCarrier runs a test over each of the protocols, on fleets of its own.
+func eachCarrier(t *testing.T, c fleetConfig, test func(f *fleet, port int)) {
+	t.Helper()
+	t.Parallel()
+	for _, carrier := range carriers {
+		t.Run(carrier.protocol, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, c)
+			f.protocol = carrier.protocol
+			test(f, carrier.port)
+		})
+	}
 }
 
 // A fleetConfig says what a fleet is of. The zero value: three targets without

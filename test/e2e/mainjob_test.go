@@ -15,11 +15,14 @@ import (
 const engineBudget = 90 * time.Second
 
 // TestMainJobWithEngines is the main job where real dockerds pull and run what
-// was distributed. Its parts follow on one another, on one fleet.
+// was distributed, over each protocol. Its parts follow on one another, on one fleet.
 func TestMainJobWithEngines(t *testing.T) {
-	t.Parallel()
-	f := newFleet(t, fleetConfig{Engine: lab.DockerKollaLike,
-		Engines: map[string]lab.Engine{"h1": lab.Docker, "deploy": lab.Docker}})
+	c := fleetConfig{Engine: lab.DockerKollaLike,
+		Engines: map[string]lab.Engine{"h1": lab.Docker, "deploy": lab.Docker}}
+	eachCarrier(t, c, func(f *fleet, _ int) { testMainJob(f.t, f) })
+}
+
+func testMainJob(t *testing.T, f *fleet) {
 	b := smallBundle(t)
 	path := f.put(b)
 	globals := "/etc/kolla/globals.d"

@@ -83,50 +83,50 @@ func (f *fleet) wantMulticastFaultSurvived(name string) {
 // TestFault44SenderPortClosed: a host's firewall lets nothing through to the
 // sender's control port.
 func TestFault44SenderPortClosed(t *testing.T) {
-	t.Parallel()
-	f := newFleet(t, fleetConfig{Targets: 2})
-	f.must(f.Host("h2").BlockTCPTo(18383))
-	b := smallBundle(t)
-	r := f.distribute(f.put(b))
-	r.wantCode(exitCentral)
-	r.want("h2", "central", "sender")
-	f.wantLocal(r, b, f.Host("h1"))
-	f.wantServed(f.Host("h2"), b, "")
+	eachCarrier(t, fleetConfig{Targets: 2}, func(f *fleet, port int) {
+		f.must(f.Host("h2").BlockTCPTo(port))
+		b := smallBundle(f.t)
+		r := f.distribute(f.put(b))
+		r.wantCode(exitCentral)
+		r.want("h2", "central", "sender")
+		f.wantLocal(r, b, f.Host("h1"))
+		f.wantServed(f.Host("h2"), b, "")
+	})
 }
 
 // TestFault74CentralUnreachableToo: a host that can take neither way has failed.
 func TestFault74CentralUnreachableToo(t *testing.T) {
-	t.Parallel()
-	f := newFleet(t, fleetConfig{Targets: 2})
-	f.must(f.Host("h2").BlockTCPTo(18383))
-	f.must(f.Host("h2").BlockTCPTo(4000))
-	b := smallBundle(t)
-	r := f.distribute(f.put(b))
-	r.wantCode(exitFailed)
-	r.want("h2", "failed", "central", "sender")
-	f.wantLocal(r, b, f.Host("h1"))
+	eachCarrier(t, fleetConfig{Targets: 2}, func(f *fleet, port int) {
+		f.must(f.Host("h2").BlockTCPTo(port))
+		f.must(f.Host("h2").BlockTCPTo(4000))
+		b := smallBundle(f.t)
+		r := f.distribute(f.put(b))
+		r.wantCode(exitFailed)
+		r.want("h2", "failed", "central", "sender")
+		f.wantLocal(r, b, f.Host("h1"))
+	})
 }
 
 // TestR4NoWayBack: hosts that can be entered but reach nothing of the deploy
 // server. Nothing is changed there.
 func TestR4NoWayBack(t *testing.T) {
-	t.Parallel()
-	f := newFleet(t, fleetConfig{Targets: 2})
-	for _, h := range f.targets {
-		f.must(h.BlockTCPTo(18383))
-		f.must(h.BlockTCPTo(4000))
-	}
-	r := f.distribute(f.put(smallBundle(t)))
-	r.wantCode(exitUsage)
-	if !strings.Contains(r.Stderr, "--sender") {
-		t.Errorf("the way out, --sender, is not named: %v", r.Result)
-	}
-	for _, h := range f.targets {
-		if found := h.FindProcesses("registry", "serve"); len(found) > 0 {
-			t.Errorf("a registry runs on %s: %v", h.Name(), found)
+	eachCarrier(t, fleetConfig{Targets: 2}, func(f *fleet, port int) {
+		for _, h := range f.targets {
+			f.must(h.BlockTCPTo(port))
+			f.must(h.BlockTCPTo(4000))
 		}
-	}
-	f.wantNoStrays(f.targets...)
+		r := f.distribute(f.put(smallBundle(f.t)))
+		r.wantCode(exitUsage)
+		if !strings.Contains(r.Stderr, "--sender") {
+			f.t.Errorf("the way out, --sender, is not named: %v", r.Result)
+		}
+		for _, h := range f.targets {
+			if found := h.FindProcesses("registry", "serve"); len(found) > 0 {
+				f.t.Errorf("a registry runs on %s: %v", h.Name(), found)
+			}
+		}
+		f.wantNoStrays(f.targets...)
+	})
 }
 
 // TestR4JumpHostAndSender: the operator's machine is on another network; one of

@@ -38,7 +38,9 @@ func TestR11TwoDeployments(t *testing.T) {
 	if n := len(f.deploy.FindProcesses("registry", "serve")); n != 2 {
 		t.Errorf("%d central registries run, want one for each deployment", n)
 	}
-	f.must(f.Host("h1").BlockTCPTo(18383)) // not the port of a named deployment
+	for _, c := range carriers { // not the ports of a named deployment
+		f.must(f.Host("h1").BlockTCPTo(c.port))
+	}
 	r := f.distribute("--deployment", "one", "--limit", "h1", "/root/big.tgz")
 	r.wantCode(exitLocal)
 	f.wantServed(f.Host("h1"), big, "store")

@@ -63,6 +63,9 @@ type run struct {
 func (f *fleet) command(args ...string) []string {
 	usual := []string{"daisy-mcast", "distribute", "--report", reportFile,
 		"--progress", "plain", "--timeout", runTimeout.String()}
+	if f.protocol != "" {
+		usual = append(usual, "--protocol", f.protocol)
+	}
 	if !slices.Contains(args, "--dha") && !slices.Contains(args, "--hosts") {
 		usual = append(usual, "--hosts", hostsFile)
 	}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/binary"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -14,16 +15,14 @@ var daisyGroup = &net.UDPAddr{IP: net.IPv4(224, 238, 0, 31), Port: daisyPort}
 
 const daisyPort = 18383
 
-func strangerFleet(t *testing.T) (*fleet, *lab.Host) {
-	f := newFleet(t, fleetConfig{Targets: 2, Extra: []lab.HostConfig{{Name: "stranger"}}})
-	return f, f.Host("stranger")
-}
-
 // TestFault47ForgedPackets: somebody on the same segment sends packets with
-// right sums and sequence numbers to the group, all the time.
+// right sums and sequence numbers to the group, all the time, on Daisy's wire.
+// TestFault47And49StrangersPackets is its sibling on ours.
 func TestFault47ForgedPackets(t *testing.T) {
 	t.Parallel()
-	f, stranger := strangerFleet(t)
+	f := newFleet(t, fleetConfig{Targets: 2, Extra: []lab.HostConfig{{Name: "stranger"}}})
+	stranger := f.Host("stranger")
+	f.protocol = "jasmine"
 	b := bigBundle(t)
 	path := f.put(b)
 	f.must(f.deploy.LimitRate("100mbit"))
@@ -67,20 +66,22 @@ func forge(conn *net.UDPConn, stop <-chan struct{}) int {
 // TestFault40And62Strangers: a stranger holds many connections to the sender's
 // port that say nothing. The hosts join all the same.
 func TestFault40And62Strangers(t *testing.T) {
-	t.Parallel()
-	f, stranger := strangerFleet(t)
-	b := bigBundle(t)
-	path := f.put(b)
-	stop, held := make(chan struct{}), make(chan int)
-	go func() { held <- hold(stranger, f.deploy.Addr().String(), stop) }()
-	r := f.distribute(path)
-	close(stop)
-	if n := <-held; n == 0 {
-		t.Error("the stranger never got a connection")
-	}
-	r.wantCode(exitLocal)
-	f.wantLocal(r, b, f.targets...)
-	f.wantNoStrays(f.targets...)
+	c := fleetConfig{Targets: 2, Extra: []lab.HostConfig{{Name: "stranger"}}}
+	eachCarrier(t, c, func(f *fleet, port int) {
+		b := bigBundle(f.t)
+		path := f.put(b)
+		stop, held := make(chan struct{}), make(chan int)
+		address := netip.AddrPortFrom(f.deploy.Addr(), uint16(port)).String()
+		go func() { held <- hold(f.Host("stranger"), address, stop) }()
+		r := f.distribute(path)
+		close(stop)
+		if n := <-held; n == 0 {
+			f.t.Error("the stranger never got a connection")
+		}
+		r.wantCode(exitLocal)
+		f.wantLocal(r, b, f.targets...)
+		f.wantNoStrays(f.targets...)
+	})
 }
 
 // hold opens up to 200 connections and keeps them until stop.
@@ -101,7 +102,7 @@ func hold(from *lab.Host, address string, stop <-chan struct{}) int {
 		if len(conns) == 200 {
 			continue
 		}
-		if conn, err := from.Dial("tcp4", net.JoinHostPort(address, "18383")); err == nil {
+		if conn, err := from.Dial("tcp4", address); err == nil {
 			conns = append(conns, conn)
 			opened++
 		}
