@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -10,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
 )
 
@@ -29,7 +29,7 @@ func trustCentral(etc string, up registry.Upstream, local netip.AddrPort) error 
 	var errs []error
 	trust := func(dir string) {
 		if len(up.CA) > 0 {
-			errs = append(errs, replaceFile(filepath.Join(dir, "certs.d", u.Host, "ca.crt"), up.CA))
+			errs = append(errs, atomicfile.WriteNew(filepath.Join(dir, "certs.d", u.Host, "ca.crt"), up.CA, 0o644))
 		}
 	}
 	if docker := filepath.Join(etc, "docker"); installed("dockerd", docker) {
@@ -38,7 +38,7 @@ func trustCentral(etc string, up registry.Upstream, local netip.AddrPort) error 
 	if containers := filepath.Join(etc, "containers"); installed("podman", containers) {
 		trust(containers)
 		conf := fmt.Sprintf("# Written by daisy-mcast.\n[[registry]]\nlocation = %q\ninsecure = true\n", local)
-		errs = append(errs, replaceFile(filepath.Join(containers, "registries.conf.d/50-daisy-mcast.conf"), []byte(conf)))
+		errs = append(errs, atomicfile.WriteNew(filepath.Join(containers, "registries.conf.d/50-daisy-mcast.conf"), []byte(conf), 0o644))
 	}
 	return errors.Join(errs...)
 }
@@ -49,25 +49,4 @@ func installed(program, dir string) bool {
 	}
 	_, err := os.Stat(dir)
 	return err == nil
-}
-
-// replaceFile puts content at path, whole or not at all. A file that has it is
-// left alone.
-func replaceFile(path string, content []byte) error {
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".daisy-mcast-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, werr := tmp.Write(content)
-	if err := errors.Join(werr, tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }

@@ -8,13 +8,13 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 	"github.com/daisy-mcast/daisy-mcast/pkg/multicast"
 	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
 	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
@@ -194,17 +194,8 @@ func writeToken(out io.Writer, file string, token transfer.Token) error {
 		_, err := fmt.Fprintln(out, token.Text())
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".token-*") // 0600
-	if err != nil {
-		return fmt.Errorf("writing the token: %w", err)
-	}
-	_, err = fmt.Fprintln(f, token.Text())
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return fmt.Errorf("writing the token: %w", err)
+	if err := atomicfile.Write(file, []byte(token.Text()+"\n"), 0o600); err != nil {
+		return fmt.Errorf("keeping the token: %w", err)
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 )
 
 // An Action is what became, or would become, of the drop-in.
@@ -82,8 +84,8 @@ func Write(dir string, content []byte) (Change, error) {
 	if err != nil || change.Action == Unchanged {
 		return change, err
 	}
-	if err := replace(root, content); err != nil {
-		return Change{}, fmt.Errorf("writing %s: %w", change.Path, err)
+	if err := atomicfile.WriteIn(root, FileName, content, dropInMode); err != nil {
+		return Change{}, err
 	}
 	return change, nil
 }
@@ -102,7 +104,7 @@ func Remove(dir string) (Change, error) {
 	if err := root.Remove(FileName); err != nil {
 		return Change{}, fmt.Errorf("removing the drop-in: %w", err)
 	}
-	return change, syncDir(root)
+	return change, atomicfile.SyncDir(root)
 }
 
 func openDir(dir string) (*os.Root, error) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 )
 
 func rendered(t *testing.T, tag string) []byte {
@@ -170,13 +172,13 @@ func TestR13TemporaryNames(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, FileName, "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := replace(root, rendered(t, "train")); err == nil {
+	if err := atomicfile.WriteIn(root, FileName, rendered(t, "train"), dropInMode); err == nil {
 		t.Fatal("a directory was replaced")
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 		t.Errorf("the temporary file was left: %v", entries)
 	}
-	if isGlobals(tempName()) {
-		t.Errorf("Kolla would load %s", tempName())
+	if temp := atomicfile.TempName(FileName); isGlobals(temp) {
+		t.Errorf("Kolla would load %s", temp)
 	}
 }

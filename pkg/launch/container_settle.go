@@ -4,6 +4,7 @@ import (
 	"context"
 	"os/exec"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 	"github.com/daisy-mcast/daisy-mcast/pkg/engine"
 )
 
@@ -57,7 +58,7 @@ func (k *containerKeeper) writeUnit(ctx context.Context, podman string) error {
 		u.requires = append(u.requires, m.Source)
 	}
 	if have, _, err := k.spec.readUnit(); err != nil || have != u.text() {
-		if err := writeFile(k.spec.unitPath(), []byte(u.text()), 0o644); err != nil {
+		if err := atomicfile.WriteNew(k.spec.unitPath(), []byte(u.text()), 0o644); err != nil {
 			return err
 		}
 		if _, err := k.spec.Systemd.ctl(ctx, "daemon-reload"); err != nil {

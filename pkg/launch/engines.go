@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 	"github.com/daisy-mcast/daisy-mcast/pkg/engine"
 )
 
@@ -95,5 +96,5 @@ func (s Spec) writeEngines(refs []engineRef) error {
 	if err != nil {
 		return fmt.Errorf("noting the registry's engine: %w", err)
 	}
-	return writeFile(s.enginesFile(), raw, 0o644)
+	return atomicfile.WriteNew(s.enginesFile(), raw, 0o644)
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 )
 
 // maxIdentity bounds the identity's file in bytes.
@@ -35,7 +37,7 @@ func EnsureIdentity(baseDir string) (string, error) {
 		return "", fmt.Errorf("reading the registry's identity: %w", err)
 	}
 	made := filepath.Join(baseDir, "identity."+rand.Text())
-	if err := writeFile(made, []byte(rand.Text()+rand.Text()+"\n"), 0o600); err != nil {
+	if err := atomicfile.WriteNew(made, []byte(rand.Text()+rand.Text()+"\n"), 0o600); err != nil {
 		return "", err
 	}
 	defer os.Remove(made)

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 )
 
 // TestProcessIsDetached: it has a session of its own, so that the end of the
@@ -173,7 +175,7 @@ func TestPidFileIsForeign(t *testing.T) {
 	for _, content := range []string{"", "4711", `{"pid":1}`, `{"pid":-5}`, strings.Repeat("x", maxRecord+1)} {
 		b := newBench(t)
 		path := filepath.Join(b.spec.BaseDir, "run", "test.json")
-		if err := writeFile(path, []byte(content), 0o600); err != nil {
+		if err := atomicfile.WriteNew(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.startFails(); !errors.Is(err, ErrForeign) {
@@ -206,7 +208,7 @@ func TestLogBeginsAnew(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "log", "x.log")
 	for _, c := range []struct{ before, want int }{{10, 10}, {maxLog + 1, 0}} {
-		if err := writeFile(path, make([]byte, c.before), 0o600); err != nil {
+		if err := atomicfile.WriteNew(path, make([]byte, c.before), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		f, err := openLog(path)

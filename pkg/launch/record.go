@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 )
 
 // maxRecord bounds a pid file in bytes.
@@ -51,7 +53,7 @@ func (r record) write(path string) error {
 	if err != nil {
 		return fmt.Errorf("writing the pid file: %w", err)
 	}
-	return writeFile(path, raw, 0o600)
+	return atomicfile.WriteNew(path, raw, 0o600)
 }
 
 // begin makes r the record of the process that pid is now. A process that is
@@ -146,39 +148,4 @@ func bootID() string {
 		return ""
 	}
 	return strings.TrimSpace(string(raw))
-}
-
-// writeFile replaces a file in one step, and makes its directory.
-func writeFile(path string, content []byte, mode os.FileMode) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	f, err := os.CreateTemp(dir, ".daisy-mcast-*")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-			err = fmt.Errorf("writing %s: %w", path, err)
-		}
-	}()
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err == nil {
-		err = syncDir(dir)
-	}
-	return err
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

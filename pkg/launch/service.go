@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 )
 
 // maxUnit bounds a unit file in bytes.
@@ -131,7 +133,7 @@ func (i *serviceInstance) look(ctx context.Context) (sight, error) {
 }
 
 func (i *serviceInstance) start(ctx context.Context) error {
-	if err := writeFile(i.spec.unitPath(), []byte(i.text), 0o644); err != nil {
+	if err := atomicfile.WriteNew(i.spec.unitPath(), []byte(i.text), 0o644); err != nil {
 		return err
 	}
 	i.keeper.owner = i

@@ -20,6 +20,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 )
 
 // A Certificate is what the central registry shows (CertFile, KeyFile) and what
@@ -223,7 +225,7 @@ func writePair(path string, cert []byte, key *ecdsa.PrivateKey) error {
 		return err
 	}
 	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
-	return writeFile(path, bytes.Join([][]byte{encodeCert(cert), private}, nil), 0o600)
+	return atomicfile.Write(path, bytes.Join([][]byte{encodeCert(cert), private}, nil), 0o600)
 }
 
 func encodeCert(raw []byte) []byte {

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 )
 
 // An Upstream is the central registry that a registry leans on for what its
@@ -94,7 +96,7 @@ func WriteUpstream(dir string, up Upstream) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("writing the upstream: %w", err)
 	}
-	if err := writeFile(path, append(raw, '\n'), 0o600); err != nil {
+	if err := atomicfile.Write(path, append(raw, '\n'), 0o600); err != nil {
 		return fmt.Errorf("writing the upstream: %w", err)
 	}
 	return nil

@@ -27,6 +27,8 @@ func TestViolationsAreFound(t *testing.T) {
 		{"its column, in a test", goPackage{ImportPath: "pkg/store", XTestImports: ours("pkg/store", "pkg/registry")}, ""},
 		{"the top from below", goPackage{ImportPath: "pkg/remote", Imports: ours("pkg/progress")}, "must not import pkg/progress (top)"},
 		{"a whole column", goPackage{ImportPath: "pkg/agent", Imports: ours("pkg/jasmine", "pkg/store")}, ""},
+		{"the base from a column", goPackage{ImportPath: "pkg/kolla", Imports: ours("pkg/atomicfile")}, ""},
+		{"a column from the base", goPackage{ImportPath: "pkg/atomicfile", Imports: ours("pkg/store")}, "pkg/atomicfile (base) must not import pkg/store (images)"},
 		{"a column that is not granted", goPackage{ImportPath: "pkg/agent", Imports: ours("pkg/remote")}, "pkg/agent (top) must not import pkg/remote (hosts)"},
 		{"everything", goPackage{ImportPath: "pkg/cli", Imports: ours("pkg/agent", "pkg/kolla")}, ""},
 		{"everything is not the lab", goPackage{ImportPath: "pkg/cli", Imports: ours("test/lab")}, "must not import test/lab"},
