@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // testRun returns n datagrams back to back, of size bytes but the last.
@@ -128,7 +130,7 @@ func TestStampsTellWhenAndHow(t *testing.T) {
 		if err := s.SendRun(run, 100); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.pconn.SetTOS(3); err != nil {
+		if err := unix.SetsockoptInt(s.sock.fd, unix.IPPROTO_IP, unix.IP_TOS, 3); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.SendRun(run[:100], 100); err != nil {

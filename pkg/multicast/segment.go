@@ -1,10 +1,8 @@
 package multicast
 
 import (
-	"net"
 	"unsafe"
 
-	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,22 +20,18 @@ const (
 // same; what it costs is a third.
 type runs struct {
 	segment bool
-	msgs    []ipv4.Message // all to the group; Buffers and OOB change
-	counts  []int          // datagrams in each message
-	oobs    [][]byte       // a UDP_SEGMENT control message for each
-	parts   [][]byte       // what the messages' Buffers are cut from
+	oob     []byte   // a UDP_SEGMENT control message
+	parts   [][]byte // of the last pack
 }
 
-func (r *runs) init(to net.Addr, segment bool) {
-	r.segment = segment
-	r.msgs = make([]ipv4.Message, DefaultBatch)
-	r.counts = make([]int, DefaultBatch)
-	r.oobs = make([][]byte, DefaultBatch)
-	for i := range r.msgs {
-		r.msgs[i].Addr = to
-		r.oobs[i] = segmentMessage()
-	}
+// A message is what one call writes.
+type message struct {
+	parts     [][]byte
+	control   []byte // nil for a single datagram
+	datagrams int
 }
+
+func (r *runs) init(segment bool) { r.segment, r.oob = segment, segmentMessage() }
 
 // segmentMessage returns a control message that asks for segments of 0 bytes.
 func segmentMessage() []byte {
@@ -58,32 +52,24 @@ func (r *runs) control(n, size int) []byte {
 	if n <= size {
 		return nil
 	}
-	setSegment(r.oobs[0], size)
-	return r.oobs[0]
+	setSegment(r.oob, size)
+	return r.oob
 }
 
-// pack returns messages for the first of datagrams; datagrams tells how many
-// they are. They are valid until the next pack.
-func (r *runs) pack(datagrams [][][]byte) []ipv4.Message {
+// pack returns a message for the first of datagrams, valid until the next pack.
+func (r *runs) pack(datagrams [][][]byte) (m message) {
+	size := length(datagrams[0])
+	m.datagrams = r.run(datagrams, size)
 	r.parts = r.parts[:0]
-	n := 0
-	for ; n < len(r.msgs) && len(datagrams) > 0; n++ {
-		size := length(datagrams[0])
-		count := r.run(datagrams, size)
-		from := len(r.parts)
-		for _, d := range datagrams[:count] {
-			r.parts = append(r.parts, d...)
-		}
-		r.msgs[n].Buffers = r.parts[from:len(r.parts):len(r.parts)]
-		r.msgs[n].OOB = nil
-		if count > 1 {
-			setSegment(r.oobs[n], size)
-			r.msgs[n].OOB = r.oobs[n]
-		}
-		r.counts[n] = count
-		datagrams = datagrams[count:]
+	for _, d := range datagrams[:m.datagrams] {
+		r.parts = append(r.parts, d...)
 	}
-	return r.msgs[:n]
+	m.parts = r.parts
+	if m.datagrams > 1 {
+		setSegment(r.oob, size)
+		m.control = r.oob
+	}
+	return m
 }
 
 // run returns how many of datagrams make one message; the first has size bytes.
@@ -104,14 +90,6 @@ func (r *runs) run(datagrams [][][]byte, size int) int {
 		}
 	}
 	return n
-}
-
-// datagrams returns how many are in the first n messages of the last pack.
-func (r *runs) datagrams(n int) (sum int) {
-	for _, c := range r.counts[:n] {
-		sum += c
-	}
-	return sum
 }
 
 func length(parts [][]byte) (n int) {

@@ -32,11 +32,14 @@ type SenderConfig struct {
 
 // A Sender writes datagrams to one group. Not safe for concurrent use, but
 // Close and Unsent are.
+//
+// Like a Receiver's, its socket is not in the runtime's poller: a Send that waits
+// holds its thread.
 type Sender struct {
-	conn   *net.UDPConn
-	pconn  *ipv4.PacketConn
-	group  netip.AddrPort
+	sock   sendSocket
+	local  netip.AddrPort
 	runs   runs
+	parts  [1][]byte // of SendRun's message
 	unsent atomic.Uint64
 }
 
@@ -49,22 +52,28 @@ func Dial(cfg SenderConfig) (*Sender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("binding a sending socket: %w", err)
 	}
-	s := &Sender{conn: conn, pconn: ipv4.NewPacketConn(conn), group: cfg.Group}
-	s.runs.init(net.UDPAddrFromAddrPort(cfg.Group), !cfg.NoSegment)
-	if err := s.configure(cfg); err != nil {
+	s := &Sender{local: conn.LocalAddr().(*net.UDPAddr).AddrPort()}
+	s.runs.init(!cfg.NoSegment)
+	err = cfg.apply(conn)
+	if err == nil {
+		err = s.sock.init(conn, cfg.Group)
+	}
+	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("preparing to send on %s: %w", cfg.Interface.Name, err)
 	}
 	return s, nil
 }
 
-func (s *Sender) configure(cfg SenderConfig) error {
+// apply sets the options of a socket that is to send.
+func (c SenderConfig) apply(conn *net.UDPConn) error {
+	p := ipv4.NewPacketConn(conn)
 	return errors.Join(
-		s.pconn.SetMulticastInterface(cfg.Interface),
-		s.pconn.SetMulticastTTL(orDefault(cfg.TTL, 1)),
-		s.pconn.SetTOS(cfg.tos()),
-		s.pconn.SetMulticastLoopback(!cfg.NoLoop),
-		s.conn.SetWriteBuffer(orDefault(cfg.BufferBytes, DefaultSendBuffer)),
+		p.SetMulticastInterface(c.Interface),
+		p.SetMulticastTTL(orDefault(c.TTL, 1)),
+		p.SetTOS(c.tos()),
+		p.SetMulticastLoopback(!c.NoLoop),
+		conn.SetWriteBuffer(orDefault(c.BufferBytes, DefaultSendBuffer)),
 	)
 }
 
@@ -83,47 +92,54 @@ func (c SenderConfig) tos() int {
 // that the network drops: it is counted in Unsent and the rest are sent.
 func (s *Sender) Send(datagrams [][][]byte) error {
 	for len(datagrams) > 0 {
-		msgs := s.runs.pack(datagrams)
-		sent, err := s.pconn.WriteBatch(msgs, 0)
-		switch {
-		case sent > 0:
-			datagrams = datagrams[s.runs.datagrams(sent):]
-		case err != nil && s.runs.segment && isSegmentFault(err):
-			s.runs.segment = false // and again, one by one
-		case isLoss(err):
-			n := s.runs.datagrams(1)
-			s.unsent.Add(uint64(n))
-			datagrams = datagrams[n:]
-		case err != nil:
-			return fmt.Errorf("sending to the group: %w", err)
+		m := s.runs.pack(datagrams)
+		isAgain, err := s.write(m.parts, m.control, m.datagrams)
+		if err != nil {
+			return err
+		}
+		if !isAgain {
+			datagrams = datagrams[m.datagrams:]
 		}
 	}
 	return nil
 }
 
 // SendRun writes the datagrams that lie back to back in run, each of size bytes
-// but the last, which may be shorter. It is Send without the copying, and
-// allocates nothing.
+// but the last, which may be shorter. It is Send without the lists, and allocates
+// nothing.
 func (s *Sender) SendRun(run []byte, size int) error {
 	for len(run) > 0 {
 		n := min(size, len(run))
 		if s.runs.segment {
 			n = min(min(runBytes/size, runDatagrams)*size, len(run))
 		}
-		_, _, err := s.conn.WriteMsgUDPAddrPort(run[:n], s.runs.control(n, size), s.group)
-		switch {
-		case err == nil:
-		case n > size && isSegmentFault(err):
-			s.runs.segment = false // and again, one by one
-			continue
-		case isLoss(err):
-			s.unsent.Add(uint64((n + size - 1) / size))
-		default:
-			return fmt.Errorf("sending to the group: %w", err)
+		s.parts[0] = run[:n]
+		isAgain, err := s.write(s.parts[:], s.runs.control(n, size), (n+size-1)/size)
+		if err != nil {
+			return err
 		}
-		run = run[n:]
+		if !isAgain {
+			run = run[n:]
+		}
 	}
 	return nil
+}
+
+// write writes a message of some datagrams. isAgain reports that the kernel would
+// not cut it: it is to be packed again, without UDP_SEGMENT.
+func (s *Sender) write(parts [][]byte, control []byte, datagrams int) (isAgain bool, err error) {
+	err = s.sock.send(parts, control)
+	switch {
+	case err == nil:
+	case len(control) > 0 && isSegmentFault(err):
+		s.runs.segment = false
+		return true, nil
+	case isLoss(err):
+		s.unsent.Add(uint64(datagrams))
+	default:
+		return false, fmt.Errorf("sending to the group: %w", err)
+	}
+	return false, nil
 }
 
 // SetSegment says whether UDP_SEGMENT is used from now on: some kernels and
@@ -155,9 +171,7 @@ func isOneOf(err error, errnos ...error) bool {
 func (s *Sender) Unsent() uint64 { return s.unsent.Load() }
 
 // LocalAddr is the address and port that the datagrams come from.
-func (s *Sender) LocalAddr() netip.AddrPort {
-	return s.conn.LocalAddr().(*net.UDPAddr).AddrPort()
-}
+func (s *Sender) LocalAddr() netip.AddrPort { return s.local }
 
-// Close ends a waiting Send.
-func (s *Sender) Close() error { return s.conn.Close() }
+// Close ends a waiting Send, with net.ErrClosed.
+func (s *Sender) Close() error { return s.sock.close() }
