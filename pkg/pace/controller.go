@@ -20,6 +20,12 @@ type Config struct {
 	Initial Rate
 	// Min and Max bound the rate; zero stands for DefaultMin and no bound.
 	Min, Max Rate
+	// MinHost is what a host has to get to count, as long as the median host gets
+	// as much; zero is no such bound.
+	MinHost Rate
+	// All has the rate follow the slowest host, however slow, instead of telling
+	// those under half the median as lagging.
+	All bool
 }
 
 // A Host names a host of the group to its Controller.
@@ -175,11 +181,22 @@ func (c *Controller) updateLag(now time.Duration, t *track) {
 		c.updateMedian(now)
 	}
 	switch {
-	case t.capacity >= lagShare*min(c.median, max(t.sent, c.limit)):
+	case t.capacity >= c.floor(min(c.median, max(t.sent, c.limit))):
 		t.lagSince = 0
 	case t.lagSince == 0:
 		t.lagSince = max(now, 1)
 	}
+}
+
+// floor returns the rate under which a host lags, where the median host gets median.
+func (c *Controller) floor(median Rate) (floor Rate) {
+	if !c.cfg.All {
+		floor = lagShare * median
+	}
+	if median >= c.cfg.MinHost {
+		floor = max(floor, c.cfg.MinHost)
+	}
+	return floor
 }
 
 func (c *Controller) updateMedian(now time.Duration) {
@@ -211,8 +228,8 @@ func byCapacity(tracks []*track) []*track {
 
 // slowest returns the least capacity among hosts that keep up with the median of
 // sorted, which is not empty.
-func slowest(sorted []*track) *track {
-	floor := lagShare * sorted[len(sorted)/2].capacity
+func (c *Controller) slowest(sorted []*track) *track {
+	floor := c.floor(sorted[len(sorted)/2].capacity)
 	i := slices.IndexFunc(sorted, func(t *track) bool { return t.capacity >= floor })
 	return sorted[max(i, 0)]
 }

@@ -106,7 +106,7 @@ func (c *Controller) start(now time.Duration, next uint64) {
 	if !ok {
 		return
 	}
-	low := slowest(byCapacity(heard))
+	low := c.slowest(byCapacity(heard))
 	mid := heard[len(heard)/2]
 	sent := mid.sent
 	marked := mid.marked > markedShare*10

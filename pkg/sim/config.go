@@ -80,6 +80,8 @@ type Config struct {
 	Source   pace.Rate
 	MaxRate  pace.Rate
 	Slow     transfer.SlowPolicy
+	MinRate  pace.Rate // see transfer.SenderConfig, as Quorum
+	Quorum   int
 	PoolSize int // blocks; the default if zero
 	// Limit ends the session; 10 minutes if zero.
 	Limit time.Duration
@@ -124,6 +126,7 @@ type Point struct {
 type Result struct {
 	Hosts    []HostResult
 	Finished bool          // the sender thinks so
+	NoQuorum bool          // it ended since too few were left
 	Time     time.Duration // when the sender finished, or gave up
 	Payload  int           // data packets of the stream
 	Sent     int           // packets sent by multicast

@@ -64,7 +64,7 @@ func Run(cfg Config) *Result {
 	if cfg.TraceEvery > 0 {
 		s.clock.at(0, s.trace)
 	}
-	s.clock.run(s.cfg.Limit, func() bool { return s.result.Finished })
+	s.clock.run(s.cfg.Limit, func() bool { return s.result.Finished || s.result.NoQuorum })
 	s.result.Time = s.clock.now
 	for _, h := range s.hosts {
 		if h.core != nil {
@@ -103,7 +103,7 @@ func newSession(cfg Config) *session {
 	}
 	s.core = transfer.NewSender(transfer.SenderConfig{
 		Geometry: s.geometry, Mode: cfg.Mode, Size: size, Receivers: len(cfg.Hosts),
-		PoolBlocks: cfg.PoolSize, MaxRate: cfg.MaxRate, Slow: cfg.Slow,
+		PoolBlocks: cfg.PoolSize, MaxRate: cfg.MaxRate, Slow: cfg.Slow, MinRate: cfg.MinRate, Quorum: cfg.Quorum,
 	})
 	s.interval = s.core.Interval()
 	s.plug()
@@ -271,7 +271,7 @@ func (s *session) drive() {
 	if s.result.FoundAt == 0 && !s.core.IsSearching() {
 		s.result.FoundAt = now
 	}
-	s.result.Finished = s.core.Finished()
+	s.result.Finished, s.result.NoQuorum = s.core.Finished(), !s.core.HasQuorum()
 	s.wake(max(next, now+time.Microsecond))
 }
 

@@ -294,3 +294,33 @@ func TestSilentReceiverDoesNotHoldTheStart(t *testing.T) {
 		t.Errorf("took %v", s.took)
 	}
 }
+
+// TestQuorumToBegin: with fewer than the quorum nothing is sent, and all are told.
+func TestQuorumToBegin(t *testing.T) {
+	want := testBytes(1 << 20)
+	s := newSession(t, 3, FileSource(bytes.NewReader(want), int64(len(want))))
+	s.send.JoinTimeout, s.send.Quorum = 200*time.Millisecond, 2
+	s.hosts[1].absent, s.hosts[2].absent = true, true
+	s.run()
+	if !errors.Is(s.sendErr, ErrQuorum) || s.result.Packets > 4*wire.MaxCanaries || s.hosts[0].err == nil {
+		t.Errorf("%v, %+v; %v", s.sendErr, s.result, s.hosts[0].err)
+	}
+	s = newSession(t, 3, FileSource(bytes.NewReader(want), int64(len(want))))
+	s.send.JoinTimeout, s.send.Quorum = 200*time.Millisecond, 2
+	s.hosts[2].absent = true
+	s.run()
+	s.wantAll(want, s.hosts[:2]...)
+}
+
+// TestQuorumToGoOn: a session ends when fewer than the quorum are left.
+func TestQuorumToGoOn(t *testing.T) {
+	want := testBytes(32 << 20)
+	s := newSession(t, 2, FileSource(bytes.NewReader(want), int64(len(want))))
+	s.send.MaxRate, s.send.Quorum = 100*pace.Mbps, 2
+	s.hosts[1].dropIf(after(1000, s.hosts[1].cancel))
+	s.run()
+	var bye *ByeError
+	if !errors.Is(s.sendErr, ErrQuorum) || !errors.As(s.hosts[0].err, &bye) || bye.Reason != wire.Interrupted {
+		t.Errorf("%v; %v", s.sendErr, s.hosts[0].err)
+	}
+}

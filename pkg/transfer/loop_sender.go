@@ -30,6 +30,9 @@ func DefaultGroup() netip.Addr { return netip.AddrFrom4([4]byte{239, 192, 77, 1}
 // ErrNobody is returned when no receiver joined in time.
 var ErrNobody = errors.New("transfer: no receiver joined")
 
+// ErrQuorum is returned when fewer receivers than the quorum joined, or are left.
+var ErrQuorum = errors.New("transfer: fewer receivers than the quorum")
+
 // A SendConfig says how to send. LocalIP, Identity and either Hosts or Secret
 // with Receivers must be set.
 type SendConfig struct {
@@ -52,7 +55,14 @@ type SendConfig struct {
 	JoinTimeout time.Duration
 	MaxRate     pace.Rate // 0: no bound
 	Slow        SlowPolicy
-	Memory      int // bytes of buffers (default PoolBytes)
+	// MinRate is the least rate that a host has to take, while the median host takes
+	// as much: one that does not counts as slow (0: no bound).
+	MinRate pace.Rate
+	// Quorum is how many receivers it takes to begin, once JoinTimeout is over, and
+	// to go on: with less the session ends with ErrQuorum (0: one).
+	Quorum int
+
+	Memory int // bytes of buffers (default PoolBytes)
 
 	Log *slog.Logger // nil: none
 	// Progress, when set, is told now and then how many bytes of the stream all
@@ -223,7 +233,7 @@ func newSending(cfg SendConfig, src Source) (*sending, error) {
 	}
 	s.core = NewSender(SenderConfig{
 		Geometry: s.g, Mode: mode, Size: uint64(src.Size), Receivers: s.expected(), PoolBlocks: n,
-		MaxRate: cfg.MaxRate, Slow: cfg.Slow,
+		MaxRate: cfg.MaxRate, Slow: cfg.Slow, MinRate: cfg.MinRate, Quorum: cfg.Quorum,
 	})
 	return s, s.newSession(mode, n)
 }
@@ -308,6 +318,8 @@ func (s *sending) loop(ctx context.Context) error {
 			return s.fatal
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case s.isBegun && !s.core.HasQuorum():
+			return fmt.Errorf("%w of %d are left", ErrQuorum, s.cfg.Quorum)
 		case s.isBegun && s.core.Finished():
 			s.finish(s.clock.now())
 			return nil

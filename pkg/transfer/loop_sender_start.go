@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
@@ -130,6 +131,9 @@ func (s *sending) prepare(now time.Duration) time.Duration {
 		return min(wait, s.joinBy-now)
 	case ready == 0:
 		s.fatal = ErrNobody
+		return 0
+	case ready < s.cfg.Quorum && now >= s.joinBy:
+		s.fatal = fmt.Errorf("%w of %d joined: %d", ErrQuorum, s.cfg.Quorum, ready)
 		return 0
 	case ready < s.expected() && s.canaries.safeBy == 0:
 		s.log.Warn("not all receivers have joined", "joined", ready, "expected", s.expected())

@@ -21,7 +21,8 @@ type SlowPolicy uint8
 const (
 	// Detach serves it after the main pass.
 	Detach SlowPolicy = iota
-	// Wait lets the others wait for it.
+	// Wait lets the others wait for it, but not for one that gets less than the
+	// least rate.
 	Wait
 	// Drop fails it.
 	Drop
@@ -46,6 +47,11 @@ type SenderConfig struct {
 	Initial pace.Rate
 	// Slow is what becomes of slow hosts.
 	Slow SlowPolicy
+	// MinRate is the least rate: a host that gets less, while the median host gets
+	// as much, counts as slow.
+	MinRate pace.Rate
+	// Quorum is how many hosts it takes to go on (none if zero); see HasQuorum.
+	Quorum int
 }
 
 // A Sender decides which packet leaves when, from what the hosts report. It holds
@@ -121,7 +127,7 @@ func NewSender(cfg SenderConfig) *Sender {
 func (s *Sender) newController(now time.Duration) {
 	s.ctl = pace.New(pace.Config{
 		Frame: s.frame(), Interval: s.interval, First: s.counter,
-		Initial: s.cfg.Initial, Max: s.cfg.MaxRate,
+		Initial: s.cfg.Initial, Max: s.cfg.MaxRate, MinHost: s.cfg.MinRate, All: s.cfg.Slow == Wait,
 	})
 	s.bucket = pace.NewBucket(s.frame(), s.ctl.Rate())
 	s.bucket.SetRate(now, s.ctl.Rate())
@@ -167,6 +173,12 @@ func (s *Sender) Start(now time.Duration) {
 // Finished reports whether every host is done or out and nothing is left to do.
 // At least one host has to have joined, and Start to have been called.
 func (s *Sender) Finished() bool { return s.finished }
+
+// HasQuorum reports whether as many hosts as it takes are still served, or have
+// everything.
+func (s *Sender) HasQuorum() bool {
+	return s.inState[attached]+s.inState[waiting]+s.inState[alone]+s.inState[completed] >= s.cfg.Quorum
+}
 
 // End tells the size of the stream, once the source has been read whole. In File
 // mode it is known from the start.

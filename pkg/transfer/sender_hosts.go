@@ -230,9 +230,6 @@ func (s *Sender) packetsOf(n wire.Block) int {
 
 // checkHosts detaches those that hold up the others.
 func (s *Sender) checkHosts(now time.Duration) {
-	if s.cfg.Slow == Wait {
-		return
-	}
 	median := s.medianLoss()
 	n, suspects := 0, 0
 	for _, h := range s.order {
@@ -259,6 +256,12 @@ func (s *Sender) suspect(now time.Duration, h *host, median float64) {
 	id := pace.Host(h.id)
 	lag := s.ctl.Lagging(now, id)
 	isLossy := s.ctl.LastLoss(id) > 2*median+lossyShare
+	if s.cfg.Slow == Wait { // but for one that gets less than the least rate
+		isLossy = false
+		if lag > 0 && now-h.heard > detachAfter {
+			lag = 0
+		}
+	}
 	h.isSuspect, h.reason = true, 0
 	switch {
 	case h.mark.counter == 0 && s.lastAt > h.since && now-h.since > deafAfter && now-h.heard < deafAfter:

@@ -1,0 +1,80 @@
+package sim
+
+import (
+	"testing"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
+	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
+)
+
+// TestSlowPolicies: what becomes of one host of four at a third, and at 60 %, of the
+// others' rate, under each policy and with a least rate.
+func TestSlowPolicies(t *testing.T) {
+	t.Parallel()
+	const size = 128 * mb
+	third, most := pace.Rate(gigabit/3), pace.Rate(gigabit*6/10)
+	for _, tt := range []struct {
+		name      string
+		slow      transfer.SlowPolicy
+		min       pace.Rate
+		own       pace.Rate
+		group     pace.Rate   // at which the others are served
+		isOff     bool        // it is not waited for
+		isDropped bool        // it does not get all
+		reason    wire.Reason // of either
+	}{
+		{"detach, a third", transfer.Detach, 0, third, gigabit, true, false, wire.Slow},
+		{"detach, 60 %", transfer.Detach, 0, most, most, false, false, 0},
+		{"detach under 700, 60 %", transfer.Detach, 700 * pace.Mbps, most, gigabit, true, false, wire.Slow},
+		{"wait, a third", transfer.Wait, 0, third, third, false, false, 0},
+		{"wait from 200, a third", transfer.Wait, 200 * pace.Mbps, third, third, false, false, 0},
+		{"wait from 500, a third", transfer.Wait, 500 * pace.Mbps, third, gigabit, true, false, wire.Slow},
+		{"drop, a third", transfer.Drop, 0, third, gigabit, true, true, wire.Slow},
+		{"drop, 60 %", transfer.Drop, 0, most, most, false, false, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			hosts, rest := withOne(4, Host{OwnPort: &Port{Rate: tt.own}})
+			r := Run(Config{Seed: 1, Hosts: hosts, Size: size, Slow: tt.slow, MinRate: tt.min})
+			h := r.Hosts[0]
+			last, best := r.LastDone(rest...), linkTime(r, tt.group)
+			t.Logf("the rest took %v, %v are due; the slow one %+v", last, best, h)
+			if !r.Finished || last < best*95/100 || last > best*115/100 {
+				t.Errorf("the rest took %v, %v are due", last, best)
+			}
+			if h.IsFailed != tt.isDropped || (h.DoneAt == 0) != tt.isDropped {
+				t.Errorf("dropped %v, want %v", h.IsFailed, tt.isDropped)
+			}
+			if isOff := h.Detached > 0 || h.IsAlone || h.IsFailed; isOff != tt.isOff || h.Reason != tt.reason {
+				t.Errorf("not waited for: %v, %v, want %v, %v", isOff, h.Reason, tt.isOff, tt.reason)
+			}
+		})
+	}
+}
+
+// TestWaitDoesNotWaitForTheDeaf: a host behind a filtered group never has anything
+// from the group, however long the others wait.
+func TestWaitDoesNotWaitForTheDeaf(t *testing.T) {
+	t.Parallel()
+	hosts, rest := withOne(4, Host{Filtered: true, OwnPort: &Port{}})
+	r := Run(Config{Seed: 1, Hosts: hosts, Size: 64 * mb, Slow: transfer.Wait})
+	mustFinish(t, "wait, filtered", r)
+	if h := r.Hosts[0]; !h.IsAlone || h.Reason != wire.NoMulticast || r.LastDone(rest...) > linkTime(r, gigabit)*13/10 {
+		t.Errorf("the rest took %v, it %+v", r.LastDone(rest...), h)
+	}
+}
+
+// TestQuorum: a session goes on with as many hosts as the quorum, and not with less.
+func TestQuorum(t *testing.T) {
+	t.Parallel()
+	hosts := Same(4, Faults{})
+	hosts[0].LeaveAt, hosts[1].LeaveAt = 300*time.Millisecond, 600*time.Millisecond
+	for _, quorum := range []int{2, 3} {
+		r := Run(Config{Seed: 1, Hosts: hosts, Size: 128 * mb, Quorum: quorum})
+		if isKept := quorum == 2; r.Finished != isKept || r.NoQuorum == isKept {
+			t.Errorf("quorum %d: finished %v, no quorum %v after %v", quorum, r.Finished, r.NoQuorum, r.Time)
+		}
+	}
+}
