@@ -30,7 +30,14 @@ const cleanUpTime = 20 * time.Second
 
 // Run answers the deploy server's calls until in ends or ctx is done.
 func Run(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger) error {
-	a := &agent{log: log, sets: make(map[string]*store.Set)}
+	return newAgent(log).run(ctx, in, out)
+}
+
+func newAgent(log *slog.Logger) *agent {
+	return &agent{log: log, sets: make(map[string]*store.Set)}
+}
+
+func (a *agent) run(ctx context.Context, in io.Reader, out io.Writer) error {
 	a.server = control.NewServer(out, a.handlers())
 	err := a.server.Serve(ctx, in)
 	return errors.Join(err, a.cleanUp(context.WithoutCancel(ctx)))
@@ -41,6 +48,8 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger) err
 type agent struct {
 	server *control.Server
 	log    *slog.Logger
+	// testEngineSocket is where tests have an engine; "" is where engines are.
+	testEngineSocket string
 
 	mu       sync.Mutex
 	setup    message.Setup
@@ -70,6 +79,9 @@ func (a *agent) handlers() map[string]control.Handler {
 		message.CallActivate: control.Handle(a.callActivate),
 		message.CallVerify:   control.Handle(a.callVerify),
 		message.CallPull:     control.Handle(a.callPull),
+		message.CallUnpack:   control.Handle(a.callUnpack),
+		message.CallRoom:     control.Handle(a.callRoom),
+		message.CallPreload:  control.Handle(a.callPreload),
 	}
 }
 
@@ -150,13 +162,18 @@ func (a *agent) openStore() (*store.Store, error) {
 }
 
 // blobs returns the blobs of set at the indexes pack.
-func blobs(set *store.Set, pack []int) ([]store.Blob, error) {
-	out := make([]store.Blob, 0, len(pack))
-	for _, i := range pack {
-		if i < 0 || i >= len(set.Blobs) {
-			return nil, fmt.Errorf("blob %d of a set of %d", i, len(set.Blobs))
-		}
-		out = append(out, set.Blobs[i])
+func blobs(set *store.Set, pack message.Indexes) ([]store.Blob, error) {
+	return pick(set.Blobs, pack)
+}
+
+// pick returns the elements of all at the indexes.
+func pick[T any](all []T, indexes message.Indexes) ([]T, error) {
+	if !indexes.Below(len(all)) {
+		return nil, fmt.Errorf("indexes %v into %d", indexes, len(all))
+	}
+	out := make([]T, 0, indexes.Len())
+	for _, i := range indexes.List() {
+		out = append(out, all[i])
 	}
 	return out, nil
 }

@@ -57,7 +57,7 @@ func TestNativeCarrierBringsTheSet(t *testing.T) {
 		t.Fatalf("sent %+v, %v", sent, err)
 	}
 	for i, r := range got {
-		if r.Problem != nil || len(r.Missing) != 0 || r.Bytes != f.set.TotalSize() || r.Packets == 0 {
+		if r.Problem != nil || r.Missing.Len() != 0 || r.Bytes != f.set.TotalSize() || r.Packets == 0 {
 			t.Errorf("host %d: %+v", i, r)
 		}
 	}
@@ -78,7 +78,7 @@ func TestFault54NativeCarrierKnowsItsHosts(t *testing.T) {
 	if err != nil || sent.Clients["127.0.0.3"] == "" || len(sent.Clients) != 1 {
 		t.Errorf("sent %+v, %v", sent, err)
 	}
-	if got[0].Problem != nil || len(got[0].Missing) > 0 {
+	if got[0].Problem != nil || got[0].Missing.Len() > 0 {
 		t.Errorf("the known host: %+v", got[0])
 	}
 	if got[1].Problem == nil || got[1].Problem.Reason != message.ReasonTransfer || got[1].Packets > 0 {

@@ -69,6 +69,7 @@ type node struct {
 	t      *testing.T
 	client *control.Client
 	setup  message.Setup
+	agent  *agent // its fields are the agent's, but for testEngineSocket before a call
 
 	in    *io.PipeWriter
 	ended chan error // has Run's result
@@ -103,9 +104,9 @@ func startAgent(t *testing.T) *node {
 	t.Helper()
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
-	m := &node{t: t, in: inW, ended: make(chan error, 1), opens: make(chan struct{}, 1)}
+	m := &node{t: t, in: inW, ended: make(chan error, 1), opens: make(chan struct{}, 1), agent: newAgent(slog.New(slog.DiscardHandler))}
 	go func() {
-		err := Run(context.Background(), inR, outW, slog.New(slog.DiscardHandler))
+		err := m.agent.run(context.Background(), inR, outW)
 		outW.Close()
 		m.ended <- err
 	}()
@@ -210,7 +211,7 @@ func (m *node) list(set *store.Set, up registry.Upstream) []int {
 	m.t.Helper()
 	var have message.Have
 	m.must(message.CallList, message.List{Set: set, Upstream: up}, &have)
-	return have.Missing
+	return have.Missing.List()
 }
 
 func freePort(t *testing.T, address string) uint16 {
@@ -256,16 +257,15 @@ func newFleet(t *testing.T, hosts int) *fleet {
 func hostAddress(i int) netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, byte(2 + i)}) }
 
 // pack is all of the set.
-func (f *fleet) pack() []int {
-	all := make([]int, len(f.set.Blobs))
-	for i := range all {
-		all[i] = i
+func (f *fleet) pack() (all message.Indexes) {
+	for i := range f.set.Blobs {
+		all.Add(i)
 	}
 	return all
 }
 
 // transfer sends the pack to all hosts that were given the list.
-func (f *fleet) transfer(pack []int) (message.SendResult, []message.ReceiveResult, error) {
+func (f *fleet) transfer(pack message.Indexes) (message.SendResult, []message.ReceiveResult, error) {
 	f.sender.must(message.CallListen, message.Listen{Carrier: f.carrier}, nil)
 	req := message.Send{
 		Carrier: f.carrier, SetID: f.set.ID, Pack: pack,

@@ -39,9 +39,5 @@ func (a *agent) callList(_ context.Context, req message.List) (message.Have, err
 			a.note("the container engine was not told of the central registry's certificate: %v", err)
 		}
 	}
-	missing := st.Missing(req.Set)
-	if missing == nil {
-		missing = []int{}
-	}
-	return message.Have{Missing: missing}, nil
+	return message.Have{Missing: message.IndexesOf(st.Missing(req.Set)...)}, nil
 }

@@ -39,7 +39,7 @@ func (a *agent) callReceive(ctx context.Context, req message.Receive) (message.R
 		err = ferr // else it is in err, and in the sink's result
 	}
 	res.Problem = receiveProblem(sink.Result(), err)
-	res.Missing = append([]int{}, st.Missing(set)...)
+	res.Missing = message.IndexesOf(st.Missing(set)...)
 	return res, nil
 }
 

@@ -47,7 +47,7 @@ func TestR9ListThatCannotBeTaken(t *testing.T) {
 	m.refuses(message.CallList, message.List{Set: set, Upstream: registry.Upstream{URL: "http://192.0.2.1"}}, message.ReasonStale, "loopback")
 	var have message.Have
 	m.must(message.CallList, message.List{Set: set, Shared: true}, &have)
-	if have.Missing == nil || len(have.Missing) != 0 {
+	if have.Missing.Len() != 0 {
 		t.Errorf("a shared store lacks %v", have.Missing)
 	}
 	if _, err := os.Stat(registry.UpstreamPath(m.storeDir())); err == nil {
@@ -65,12 +65,13 @@ func TestFault52InvalidRequests(t *testing.T) {
 		req    any
 		word   string
 	}{
-		{message.CallSend, message.Send{Carrier: jasmine, SetID: set.ID, Pack: []int{len(set.Blobs)}}, "of a set of"},
-		{message.CallReceive, message.Receive{Carrier: jasmine, SetID: set.ID, Pack: []int{-1}}, "blob -1"},
-		{message.CallReceive, message.Receive{Carrier: jasmine, SetID: set.ID, Pack: []int{0, 0}}, "list of blobs"},
+		{message.CallSend, message.Send{Carrier: jasmine, SetID: set.ID, Pack: message.IndexesOf(len(set.Blobs))}, "indexes"},
+		{message.CallReceive, map[string]any{"pack": []byte{1, 0, 0xff, 0xff, 0xff, 0xff, 0x7f}}, "at most"},
+		{message.CallReceive, map[string]any{"pack": []int{-1}}, "decoding"},
+		{message.CallPreload, message.Preload{SetID: set.ID, Images: message.IndexesOf(len(set.Images))}, "indexes"},
 		{message.CallReceive, message.Receive{Carrier: message.Carrier{Protocol: "pigeon"}, SetID: set.ID}, "pigeon"},
 		{message.CallListen, message.Listen{Carrier: message.Carrier{Protocol: "pigeon"}}, "pigeon"},
-		{message.CallSend, message.Send{Carrier: jasmine, SetID: set.ID, Pack: []int{0}}, "no listen call"},
+		{message.CallSend, message.Send{Carrier: jasmine, SetID: set.ID, Pack: message.IndexesOf(0)}, "no listen call"},
 		{"dance", message.Empty{}, "unknown call"},
 		{message.CallSetup, "text", "decoding"},
 		{message.CallImport, "text", "decoding"},

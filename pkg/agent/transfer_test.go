@@ -22,7 +22,7 @@ import (
 func TestR7FromBundleToVerifiedRegistries(t *testing.T) {
 	f := newFleet(t, 2)
 	full, part := f.hosts[0], f.hosts[1]
-	if got := full.list(f.set, f.upstream); !slices.Equal(got, f.pack()) {
+	if got := full.list(f.set, f.upstream); !slices.Equal(got, f.pack().List()) {
 		t.Fatalf("an empty host lacks %v", got)
 	}
 	part.list(f.set, f.upstream)
@@ -40,7 +40,7 @@ func TestR7FromBundleToVerifiedRegistries(t *testing.T) {
 		t.Fatalf("sent %+v, %v", sent, err)
 	}
 	for i, r := range got {
-		if r.Problem != nil || len(r.Missing) != 0 || r.Bytes != f.set.TotalSize() || r.Packets == 0 {
+		if r.Problem != nil || r.Missing.Len() != 0 || r.Bytes != f.set.TotalSize() || r.Packets == 0 {
 			t.Errorf("host %d: %+v", i, r)
 		}
 		if r.RepairedBytes > r.Bytes || (r.Repaired == 0) != (r.RepairedBytes == 0) {
@@ -164,7 +164,7 @@ func TestFault67BlobChangesOnTheSender(t *testing.T) {
 	if reason := reasonOf(err); reason != message.ReasonStore || !strings.Contains(err.Error(), string(layer.Digest)) {
 		t.Errorf("sender: %q, %v", reason, err)
 	}
-	if got[0].Problem == nil || !slices.ContainsFunc(got[0].Missing, func(i int) bool { return f.set.Blobs[i] == layer }) {
+	if got[0].Problem == nil || !slices.ContainsFunc(got[0].Missing.List(), func(i int) bool { return f.set.Blobs[i] == layer }) {
 		t.Errorf("host: %+v", got[0])
 	}
 }
@@ -200,7 +200,7 @@ func TestNoSenderIsNotNoMulticast(t *testing.T) {
 	f.carrier.Sender = netip.MustParseAddrPort("255.255.255.255:1") // nobody has it
 	var got message.ReceiveResult
 	h.must(message.CallReceive, message.Receive{Carrier: f.carrier, LocalIP: hostAddress(0), SetID: f.set.ID, Pack: f.pack()}, &got)
-	if got.Problem == nil || got.Problem.Reason != message.ReasonTransfer || len(got.Missing) != len(f.set.Blobs) {
+	if got.Problem == nil || got.Problem.Reason != message.ReasonTransfer || got.Missing.Len() != len(f.set.Blobs) {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -25,6 +25,7 @@ type distributeOptions struct {
 	sshFlags
 	carrierFlags
 	registryFlags
+	preloadFlags
 	kollaFlags
 
 	localIP    string
@@ -56,7 +57,8 @@ the only one in ` + imageset.DefaultDir + `.
 
 Exit codes: 0 every host serves the images itself; 2 bad input or no way to the
 hosts, nothing changed there; 3 some hosts lean on the central registry; 4 some host
-failed; 130 interrupted.`,
+failed, or its engine has not got the images that --preload asked for; 130
+interrupted.`,
 		Example: `  daisy-mcast distribute --dha deploy.yml --network network.yml kolla-image-queens.tgz
   daisy-mcast distribute --hosts hosts.yml --globals-dir /etc/kolla/globals.d bundle.tgz
   ansible-inventory ... | daisy-mcast distribute --hosts - --report report.json bundle.tgz`,
@@ -73,6 +75,7 @@ failed; 130 interrupted.`,
 	opt.sshFlags.AddFlags(fs)
 	opt.carrierFlags.AddFlags(fs)
 	opt.registryFlags.AddFlags(fs)
+	opt.preloadFlags.AddFlags(fs)
 	opt.kollaFlags.AddFlags(fs)
 	fs.StringVar(&opt.localIP, "local-ip", "", "the sender's `ADDRESS` towards the hosts; default: the one inside MANAGEMENT, else the route's")
 	fs.StringVar(&opt.sender, "sender", "", "`HOST` of the list that sends and runs the central registry, instead of this machine")
@@ -174,7 +177,7 @@ func (o *distributeOptions) config(ctx context.Context, std *streams, set *hostS
 		cfg.SenderElsewhere = true
 	}
 	d.apply(&cfg)
-	for _, add := range []func(*deploy.Config, deployment) error{o.carrierFlags.apply, o.registryFlags.apply, o.kollaFlags.apply} {
+	for _, add := range []func(*deploy.Config, deployment) error{o.carrierFlags.apply, o.registryFlags.apply, o.preloadFlags.apply, o.kollaFlags.apply} {
 		if err := add(&cfg, d); err != nil {
 			return cfg, err
 		}

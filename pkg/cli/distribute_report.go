@@ -47,7 +47,7 @@ func distributeExit(rep *deploy.Report, err error) error {
 		return &ExitError{Code: ExitInterrupted, Err: errors.New(interruptedText(rep))}
 	case err != nil:
 		return err
-	case rep.Outcome(progress.Failed) > 0:
+	case rep.Outcome(progress.Failed) > 0, rep.PreloadFailed() > 0:
 		return &ExitError{Code: ExitFailed}
 	case rep.Outcome(progress.Central) > 0:
 		return &ExitError{Code: ExitCentral}

@@ -6,7 +6,7 @@ const (
 	ExitInternal    = 1   // a fault of ours, or of the machine
 	ExitUsage       = 2   // bad usage, bad input or no way to the hosts; nothing was changed
 	ExitCentral     = 3   // done, but some hosts lean on the central registry
-	ExitFailed      = 4   // some host failed
+	ExitFailed      = 4   // some host failed, or its engine has not got what --preload asked for
 	ExitInterrupted = 130 // ended by SIGINT or SIGTERM
 )
 

@@ -164,7 +164,7 @@ func (f *sshFlags) listed(ctx context.Context, l hostlist.Host, addr netip.Addr,
 	}
 	return deploy.Host{
 		Name: l.Name, Address: addr, Roles: l.Roles, Remote: h,
-		Become: f.mode(l.Become), BecomePassword: password,
+		Become: f.mode(l.Become), BecomePassword: password, Preload: l.Preload,
 	}, nil
 }
 

@@ -24,10 +24,8 @@ func (r *run) giveListTo(ctx context.Context, h *host) error {
 	if err := h.call(ctx, message.CallList, req, &have); err != nil {
 		return err
 	}
-	for _, i := range have.Missing {
-		if i < 0 || i >= len(r.set.Blobs) {
-			return fmt.Errorf("it names blob %d of %d", i, len(r.set.Blobs))
-		}
+	if !have.Missing.Below(len(r.set.Blobs)) {
+		return fmt.Errorf("it names blobs %v of %d", have.Missing, len(r.set.Blobs))
 	}
 	h.missing, h.listed = have.Missing, true
 	return nil
@@ -76,7 +74,7 @@ func (r *run) listen(ctx context.Context) error {
 func (r *run) checkHost(ctx context.Context, h *host) error {
 	ctx, cancel := r.within(ctx, CallTime)
 	defer cancel()
-	req := message.Check{Address: h.cfg.Address, Carrier: r.carrier, Upstream: r.upstream, SetID: r.set.ID, MissingBytes: r.missingBytes(h)}
+	req := message.Check{Address: h.cfg.Address, Carrier: r.carrier, Upstream: r.upstream, SetID: r.set.ID, MissingBytes: r.sizeOf(h.missing)}
 	if err := h.call(ctx, message.CallCheck, req, &h.checked); err != nil {
 		return err
 	}
@@ -96,17 +94,10 @@ func (r *run) checkHost(ctx context.Context, h *host) error {
 			errs = append(errs, p)
 		}
 	}
-	if len(h.missing) == 0 {
+	if h.missing.Len() == 0 {
 		return nil // it needs nothing from anybody
 	}
 	return errors.Join(errs...)
-}
-
-func (r *run) missingBytes(h *host) (n int64) {
-	for _, i := range h.missing {
-		n += r.set.Blobs[i].Size
-	}
-	return n
 }
 
 // serve runs the registry on every host, over what its store holds: faults of

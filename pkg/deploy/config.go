@@ -67,6 +67,15 @@ type Host struct {
 	// Listen is where its registry listens; default 127.0.0.1:4000.
 	Listen  netip.AddrPort
 	BaseDir string // default Config.BaseDir
+	// Preload are patterns of the images to load into its engine, in place of
+	// Config.PreloadImages; nil: those, empty: none.
+	Preload []string
+}
+
+// A PreloadRule names images to load into hosts' engines.
+type PreloadRule struct {
+	Role    string // only on hosts that have it; "" is all hosts
+	Pattern string // as of path.Match: a name, repository, or repository:tag
 }
 
 // A Config says what a run does. It is not changed.
@@ -98,6 +107,11 @@ type Config struct {
 	Central     netip.AddrPort // where the central registry listens; address default LocalIP
 	CentralIs   *registry.Upstream
 	EngineTrust bool // put the CA where engines look for it
+
+	// Preload has the hosts' engines get the images too, by the names that Kolla
+	// will use: those of PreloadImages, all when there are no rules.
+	Preload       bool
+	PreloadImages []PreloadRule
 
 	Carrier message.Carrier // Sender's port, Group, TTL, Protocol
 	MaxRate int64           // bits a second

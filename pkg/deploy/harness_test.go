@@ -25,9 +25,11 @@ import (
 // takes everything, and a test changes what it wants otherwise.
 type fakeAgent struct {
 	facts    message.Facts
-	missing  []int
+	missing  message.Indexes
 	check    message.CheckResult
 	received message.ReceiveResult
+
+	preloaded message.Preloaded
 	// errs are what calls answer instead, by their name; dies names a call during
 	// which the session ends, once.
 	errs        map[string]error
@@ -164,9 +166,9 @@ func (b *bench) newAgent(name string, addr netip.Addr) *fakeAgent {
 			Hostname: name, Machine: name, Architecture: "amd64",
 			Addresses: []netip.Addr{addr}, MACs: []string{"52:54:00:00:00:" + fmt.Sprintf("%02x", addr.As4()[3])},
 		},
-		missing:  []int{0, 1, 2, 3},
+		missing:  message.IndexesOf(0, 1, 2, 3),
 		check:    message.CheckResult{LocalIP: addr},
-		received: message.ReceiveResult{Bytes: 4000, Packets: 4, Missing: []int{}},
+		received: message.ReceiveResult{Bytes: 4000, Packets: 4, Missing: message.Indexes{}},
 		errs:     make(map[string]error),
 		bytes:    make(map[string]json.RawMessage),
 	}
@@ -235,6 +237,9 @@ func (b *bench) handlers(f *fakeAgent, s *fakeSession) map[string]control.Handle
 		message.CallActivate: empty,
 		message.CallVerify:   empty,
 		message.CallPull:     empty,
+		message.CallUnpack:   func() any { return message.Unpacked{Layers: []message.Layer{{Chain: "sha256:00", Bytes: 10}}} },
+		message.CallRoom:     empty,
+		message.CallPreload:  func() any { return f.preloaded },
 	}
 	handlers := make(map[string]control.Handler)
 	for name, result := range results {

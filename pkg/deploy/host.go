@@ -48,7 +48,7 @@ type host struct {
 
 	session *session // nil when there is none
 	facts   message.Facts
-	missing []int // indexes into the set's blobs
+	missing message.Indexes // into the set's blobs
 	checked message.CheckResult
 	// answered reports whether checked is an answer.
 	answered bool
@@ -59,8 +59,10 @@ type host struct {
 	served   message.Served
 
 	got      message.ReceiveResult
-	received atomic.Int64 // bytes, while it receives
+	received atomic.Int64 // bytes, while it receives; of images, while it loads them
+	toLoad   atomic.Int64 // bytes of all images
 	outcome  progress.Outcome
+	preload  preloading
 
 	mu      sync.Mutex
 	problem *Problem
@@ -108,7 +110,7 @@ func (h *host) canLean() bool { return h.isUsable() && h.listed && h.serving }
 
 // receives reports whether the host takes part in the sending.
 func (h *host) receives() bool {
-	return h.canLean() && len(h.missing) > 0 && h.trouble() == nil
+	return h.canLean() && h.missing.Len() > 0 && h.trouble() == nil
 }
 
 func (h *host) trouble() *Problem {
@@ -247,6 +249,8 @@ func (r *run) onEvent(h *host) func(string, json.RawMessage) {
 func (r *run) onBytes(h *host, b message.Bytes) {
 	if h != r.sender {
 		h.received.Store(b.Done)
+		h.toLoad.Store(b.Total)
+		r.onLoaded()
 		return
 	}
 	e := progress.Event{Kind: progress.Bytes, Sent: b.Done, Total: b.Total, Received: make(map[string]int64)}

@@ -61,6 +61,7 @@ type HostReport struct {
 	Repaired       int64            `json:"repaired_packets"`
 	RepairedBytes  int64            `json:"repaired_bytes"`
 	Overflowed     int64            `json:"overflowed_packets"`
+	Preload        *PreloadReport   `json:"preload,omitempty"` // with --preload
 	Timings        []Timing         `json:"timings,omitempty"`
 }
 
@@ -68,6 +69,17 @@ type HostReport struct {
 type Timing struct {
 	Step    string  `json:"step"`
 	Seconds float64 `json:"seconds"`
+}
+
+// PreloadFailed counts the hosts that serve, but whose engines have not got the
+// images that they should have.
+func (r *Report) PreloadFailed() (n int) {
+	for _, h := range r.Hosts {
+		if h.Outcome != progress.Failed && h.Preload.failed() {
+			n++
+		}
+	}
+	return n
 }
 
 // Outcome counts the hosts with outcome o.
@@ -108,6 +120,7 @@ func (h *host) report(err error) HostReport {
 	if hr.Outcome == "" {
 		hr.Outcome = progress.Failed
 	}
+	hr.Preload = h.preload.report()
 	if p := h.trouble(); p != nil && hr.Outcome != progress.Local {
 		hr.Reason, hr.Detail, hr.Step = p.Reason, p.Text, p.Step
 	}
@@ -139,6 +152,9 @@ func (r *Report) Rows() []progress.Row {
 		}
 		if h.Detail != "" {
 			row.Reason += ": " + h.Detail
+		}
+		if p := h.Preload; p.failed() {
+			row.Reason = joinText(row.Reason, "preload: "+joinText(p.Reason, p.Detail))
 		}
 		for _, t := range h.Timings {
 			row.Duration += time.Duration(t.Seconds * float64(time.Second))

@@ -31,6 +31,14 @@ hosts[].lost_packets
 hosts[].name
 hosts[].outcome
 hosts[].overflowed_packets
+hosts[].preload.detail
+hosts[].preload.faults[].image
+hosts[].preload.faults[].text
+hosts[].preload.images
+hosts[].preload.loaded
+hosts[].preload.present
+hosts[].preload.reason
+hosts[].preload.registry
 hosts[].reason
 hosts[].received_bytes
 hosts[].registry
@@ -176,7 +184,7 @@ func sum(counts map[string]int) (n int) {
 func TestRepairedIsToldInItsUnit(t *testing.T) {
 	b := newBench(t, 1)
 	b.agents[0].received = message.ReceiveResult{
-		Bytes: 4000, Packets: 40, Lost: 10, Repaired: 10, RepairedBytes: 1000, Missing: []int{},
+		Bytes: 4000, Packets: 40, Lost: 10, Repaired: 10, RepairedBytes: 1000, Missing: message.Indexes{},
 	}
 	rep, err := b.run()
 	if err != nil {

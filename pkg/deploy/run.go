@@ -15,6 +15,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
@@ -40,21 +41,28 @@ var (
 type step struct {
 	name string
 	do   func(context.Context) error
+	skip bool // it was not asked for
 }
 
 // steps is the main job.
 func (r *run) steps() []step {
+	return slices.DeleteFunc(r.allSteps(), func(s step) bool { return s.skip })
+}
+
+func (r *run) allSteps() []step {
 	return []step{
-		{"connect", r.connect},
-		{"import", r.importBundle},
-		{"central", r.serveCentrally},
-		{"list", r.giveList},
-		{"check", r.check},
-		{"serve", r.serve},
-		{"send", r.send},
-		{"verify", r.verify},
-		{"recover", r.recoverHosts},
-		{"kolla", r.configureKolla},
+		{name: "connect", do: r.connect},
+		{name: "import", do: r.importBundle},
+		{name: "central", do: r.serveCentrally},
+		{name: "list", do: r.giveList},
+		{name: "check", do: r.check},
+		{name: "room", do: r.checkRoom, skip: !r.cfg.Preload},
+		{name: "serve", do: r.serve},
+		{name: "send", do: r.send},
+		{name: "verify", do: r.verify},
+		{name: "recover", do: r.recoverHosts},
+		{name: "preload", do: r.preload, skip: !r.cfg.Preload},
+		{name: "kolla", do: r.configureKolla},
 	}
 }
 
@@ -78,6 +86,10 @@ type run struct {
 
 	// dial starts an agent: bootstrap, but for tests.
 	dial func(context.Context, *host) (agentSession, io.Reader, io.Writer, error)
+
+	unpackTime time.Duration // of the deadline, for engines that load images
+	loading    atomic.Bool   // hosts' bytes are those of images that they load
+	lastLoaded atomic.Int64  // when that was shown, in Unix nanoseconds
 
 	mu       sync.Mutex // guards warnings
 	warnings []string

@@ -30,7 +30,7 @@ func TestR7AllLocal(t *testing.T) {
 
 // What goes wrong on one host decides that host's outcome and no other's.
 func TestR7OneBadHostIsOneBadHost(t *testing.T) {
-	missing := message.ReceiveResult{Packets: 2, Missing: []int{2, 3}}
+	missing := message.ReceiveResult{Packets: 2, Missing: message.IndexesOf(2, 3)}
 	withProblem := func(reason string) message.ReceiveResult {
 		res := missing
 		res.Problem = &message.Problem{Reason: reason, Text: "it broke"}
@@ -99,7 +99,7 @@ func TestR9LostHostLeansOnTheNewList(t *testing.T) {
 func TestNothingMissingNothingSent(t *testing.T) {
 	b := newBench(t, 2)
 	for _, f := range b.agents {
-		f.missing = []int{}
+		f.missing = message.Indexes{}
 	}
 	rep, err := b.run()
 	if err != nil || rep.Outcome(progress.Local) != 2 || rep.PackBytes != 0 || b.sender.did(message.CallSend) != 0 {
@@ -109,12 +109,12 @@ func TestNothingMissingNothingSent(t *testing.T) {
 
 func TestPackIsTheUnionOfWhatIsMissing(t *testing.T) {
 	b := newBench(t, 3)
-	b.agents[0].missing, b.agents[1].missing, b.agents[2].missing = []int{3}, []int{1, 3}, []int{}
+	b.agents[0].missing, b.agents[1].missing, b.agents[2].missing = message.IndexesOf(3), message.IndexesOf(1, 3), message.Indexes{}
 	if _, err := b.run(); err != nil {
 		t.Fatal(err)
 	}
 	var req message.Send
-	if err := json.Unmarshal(b.sender.bytes[message.CallSend], &req); err != nil || !slices.Equal(req.Pack, []int{1, 3}) {
+	if err := json.Unmarshal(b.sender.bytes[message.CallSend], &req); err != nil || !slices.Equal(req.Pack.List(), []int{1, 3}) {
 		t.Errorf("pack %v, %v, want [1 3]", req.Pack, err)
 	}
 	if b.agents[2].did(message.CallReceive) != 0 || len(req.Clients) != 2 {
@@ -216,7 +216,7 @@ func TestR3UnprovenGoesByAddress(t *testing.T) {
 func TestR11SenderThatIsATargetServesFromOneProcess(t *testing.T) {
 	b := newBench(t, 2)
 	b.agents[0].facts.Machine = b.sender.facts.Machine
-	b.agents[0].missing = []int{}
+	b.agents[0].missing = message.Indexes{}
 	rep, err := b.run()
 	if err != nil || rep.Outcome(progress.Local) != 2 {
 		t.Fatalf("got %+v, %v", rep.Hosts, err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
@@ -17,7 +16,7 @@ import (
 func (r *run) send(ctx context.Context) error {
 	to := r.where((*host).receives)
 	pack := packFor(to)
-	if len(pack) == 0 {
+	if pack.Len() == 0 {
 		return nil
 	}
 	r.report.PackBytes = r.sizeOf(pack)
@@ -67,24 +66,16 @@ func (r *run) blameSender(ctx context.Context, hosts []*host) {
 	}
 }
 
-// packFor returns the union of what hosts lack, ascending.
-func packFor(hosts []*host) []int {
-	lacked := make(map[int]bool)
+// packFor returns the union of what hosts lack.
+func packFor(hosts []*host) (pack message.Indexes) {
 	for _, h := range hosts {
-		for _, i := range h.missing {
-			lacked[i] = true
-		}
+		pack.AddAll(h.missing)
 	}
-	pack := make([]int, 0, len(lacked))
-	for i := range lacked {
-		pack = append(pack, i)
-	}
-	slices.Sort(pack)
 	return pack
 }
 
-func (r *run) sizeOf(pack []int) (n int64) {
-	for _, i := range pack {
+func (r *run) sizeOf(pack message.Indexes) (n int64) {
+	for _, i := range pack.List() {
 		n += r.set.Blobs[i].Size
 	}
 	return n
@@ -99,7 +90,7 @@ func (r *run) sendTime() time.Duration {
 // sendPack makes the sender send. What it answers is only told here, for hosts
 // that wait for bytes fail each by its own account. An agent that is gone ends the
 // run: nobody knows what else is gone there.
-func (r *run) sendPack(ctx context.Context, pack []int, to []*host) error {
+func (r *run) sendPack(ctx context.Context, pack message.Indexes, to []*host) error {
 	req := message.Send{
 		Carrier:     r.carrier,
 		SetID:       r.set.ID,
@@ -138,10 +129,13 @@ func (r *run) labelOf(addr string) string {
 	return addr
 }
 
-func (r *run) receiveOn(ctx context.Context, h *host, pack []int) error {
+func (r *run) receiveOn(ctx context.Context, h *host, pack message.Indexes) error {
 	req := message.Receive{Carrier: r.carrier, LocalIP: h.checked.LocalIP, SetID: r.set.ID, Pack: pack}
 	if err := h.call(ctx, message.CallReceive, req, &h.got); err != nil {
 		return err
+	}
+	if !h.got.Missing.Below(len(r.set.Blobs)) {
+		return fmt.Errorf("it names blobs %v of %d", h.got.Missing, len(r.set.Blobs))
 	}
 	h.missing = h.got.Missing
 	if h.got.Packets > 0 && h.got.Packets == h.got.Repaired {
@@ -151,8 +145,8 @@ func (r *run) receiveOn(ctx context.Context, h *host, pack []int) error {
 	if h.got.Problem != nil {
 		return h.got.Problem
 	}
-	if len(h.missing) > 0 {
-		return &message.Problem{Reason: message.ReasonTransfer, Text: fmt.Sprintf("%d blobs did not arrive", len(h.missing))}
+	if n := h.missing.Len(); n > 0 {
+		return &message.Problem{Reason: message.ReasonTransfer, Text: fmt.Sprintf("%d blobs did not arrive", n)}
 	}
 	return nil
 }

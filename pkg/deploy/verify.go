@@ -34,7 +34,7 @@ func (r *run) announce(h *host) {
 
 func (r *run) verifyHost(ctx context.Context, h *host) error {
 	var localErr error
-	if len(h.missing) == 0 || h.shared { // the central registry has nobody to lean on
+	if h.missing.Len() == 0 || h.shared { // the central registry has nobody to lean on
 		if localErr = r.prove(ctx, h, false); localErr == nil {
 			h.outcome = progress.Local
 			return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/docker/docker/client"
@@ -41,7 +42,15 @@ func (d *daemon) Info(ctx context.Context) (Info, error) {
 		RootDir:    info.DockerRootDir,
 		Arch:       d.arch,
 		Socket:     d.socket,
+
+		KeepsContent: slices.ContainsFunc(info.DriverStatus, isContainerdStore),
 	}, nil
+}
+
+// isContainerdStore reports whether a line of the driver's status says that
+// images are containerd's: so Docker tells it since 23.
+func isContainerdStore(status [2]string) bool {
+	return status == [2]string{"driver-type", "io.containerd.snapshotter.v1"}
 }
 
 // short bounds a call that an engine answers at once.

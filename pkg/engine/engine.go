@@ -16,8 +16,14 @@ type Engine interface {
 	// answer is read to its end too: an error that stands in it is returned.
 	Load(ctx context.Context, archive io.Reader) (names []string, err error)
 	// Pull fetches ref, which names registry, repository and tag or digest
-	// (ErrReference otherwise), and returns the image's ID.
+	// (ErrReference otherwise), and returns the image's ID. From a registry on
+	// loopback it goes without TLS. The answer is read to its end, as Load's.
 	Pull(ctx context.Context, ref string) (id string, err error)
+	// Image returns what the engine knows of the image with the name or ID ref,
+	// or ErrNotFound.
+	Image(ctx context.Context, ref string) (Image, error)
+	// ImageIDs returns the IDs of all images, those without a name too.
+	ImageIDs(ctx context.Context) ([]string, error)
 	// HasImage reports whether an image has the name ref.
 	HasImage(ctx context.Context, ref string) (bool, error)
 	// ImageID returns the ID ("sha256:...") of the image with the name ref, or
@@ -69,6 +75,19 @@ type Info struct {
 	RootDir    string // where images are unpacked, for R16's disk check
 	Arch       string // a GOARCH name
 	Socket     string // the path of its socket
+	// KeepsContent reports whether the engine keeps an image's compressed layers
+	// beside the unpacked ones, as Docker with containerd's store does; the image's
+	// ID is then its manifest's digest.
+	KeepsContent bool
+}
+
+// An Image is what an engine knows of an image.
+type Image struct {
+	ID string // sha256:...: of the configuration, or of the manifest; see Info
+	// Digests are the names by digest under which it was pulled, as in
+	// 127.0.0.1:4000/kolla/nova-api@sha256:...
+	Digests []string
+	Layers  []string // digests of the unpacked layers (diff IDs), lowest first
 }
 
 // A Container is a program to run. What is not here is always the same: the

@@ -13,6 +13,7 @@
 //	  become_password: '...'
 //	  password: '...'
 //	  roles: [COMPUTER]
+//	  preload: ['*-nova-*']   # images for its engine, of distribute --preload
 //
 // It is as strict as package daisyconfig: errors name file, line and field;
 // unknown keys are warned of; duplicates, an empty list and names that could
@@ -49,6 +50,7 @@ type Host struct {
 	BecomePassword Secret
 	Password       Secret
 	Roles          []string
+	Preload        []string // patterns of path.Match; nil when the list says nothing
 	Line           int
 }
 

@@ -28,6 +28,7 @@ const whole = `hosts:
   become_password: hunter2
   password: hunter3
   roles: [COMPUTER]
+  preload: ['*-nova-*']
 - address: 10.0.0.12
 - {name: node3.example.org, user: , port: 22}
 - {name: 10.0.0.14}
@@ -36,10 +37,10 @@ const whole = `hosts:
 func TestR1WholeList(t *testing.T) {
 	l := read(t, whole)
 	want := "[" + strings.Join([]string{
-		"{node1 10.0.0.11 10.0.0.11 deploy@example.org 2222 ~/.ssh/id_lab [ProxyJump=bastion ServerAliveInterval=5] true *** *** [COMPUTER] 2}",
-		"{host-10-0-0-12 10.0.0.12 10.0.0.12  0  [] false *** *** [] 12}",
-		"{node3.example.org node3.example.org invalid IP  22  [] false *** *** [] 13}",
-		"{10.0.0.14 10.0.0.14 10.0.0.14  0  [] false *** *** [] 14}",
+		"{node1 10.0.0.11 10.0.0.11 deploy@example.org 2222 ~/.ssh/id_lab [ProxyJump=bastion ServerAliveInterval=5] true *** *** [COMPUTER] [*-nova-*] 2}",
+		"{host-10-0-0-12 10.0.0.12 10.0.0.12  0  [] false *** *** [] [] 13}",
+		"{node3.example.org node3.example.org invalid IP  22  [] false *** *** [] [] 14}",
+		"{10.0.0.14 10.0.0.14 10.0.0.14  0  [] false *** *** [] [] 15}",
 	}, " ") + "]"
 	if got := fmt.Sprint(l.Hosts); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

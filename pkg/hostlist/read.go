@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"path"
 	"strconv"
 	"strings"
 
@@ -58,6 +59,7 @@ func readHost(n *pyyaml.Node) Host {
 	for _, role := range f.Optional("roles").Items() {
 		h.Roles = append(h.Roles, readWord(role, "the name of a role"))
 	}
+	h.Preload = readPatterns(f.Optional("preload"))
 	f.Done()
 	if n.Kind() == pyyaml.Mapping && f.Optional("name") == nil && f.Optional("address") == nil {
 		n.Want("a name or an address", "neither")
@@ -157,6 +159,23 @@ func readOptions(n *pyyaml.Node) []string {
 		options = append(options, text)
 	}
 	return options
+}
+
+// readPatterns reads a list of patterns; an empty list is not nil.
+func readPatterns(n *pyyaml.Node) []string {
+	if n == nil {
+		return nil
+	}
+	patterns := []string{}
+	for _, item := range n.Items() {
+		const want = "a pattern of images, as in '*-nova-*'"
+		text := readWord(item, want)
+		if _, err := path.Match(text, ""); err != nil {
+			item.Want(want, quote(text))
+		}
+		patterns = append(patterns, text)
+	}
+	return patterns
 }
 
 // readWord reads a text of one line that cannot be taken for an option.

@@ -45,6 +45,13 @@ type reportHost struct {
 	Received int64  `json:"received_bytes"`
 	Lost     int64  `json:"lost_packets"`
 	Repaired int64  `json:"repaired_packets"`
+	Preload  struct {
+		Images  int    `json:"images"`
+		Loaded  int    `json:"loaded"`
+		Present int    `json:"present"`
+		Reason  string `json:"reason"`
+		Detail  string `json:"detail"`
+	} `json:"preload"`
 }
 
 // why is all that the report says about what went wrong.
@@ -124,6 +131,9 @@ func (r run) wantHonestCode() {
 	}
 	want := exitLocal
 	for _, h := range r.report.Hosts {
+		if h.Preload.Reason != "" {
+			want = exitFailed
+		}
 		switch h.Outcome {
 		case "local":
 		case "central":

@@ -46,7 +46,7 @@ var table = []row{
 		"the main job needs all three columns; of the other end it knows the messages, not the code"},
 	{"pkg/agent", top, []string{"transport", "images", "base", "pkg/agent/message"},
 		"a host works on itself: it reaches no other host and reads none of the operator's files"},
-	{"pkg/agent/message", top, []string{"pkg/registry", "pkg/store"},
+	{"pkg/agent/message", top, []string{"pkg/rangeset", "pkg/registry", "pkg/store"},
 		"both ends share it, so it has the types that travel and nothing that acts"},
 	{"pkg/progress", top, nil,
 		"what is shown is told by events, so that any step can be shown without being known"},

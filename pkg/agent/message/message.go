@@ -27,11 +27,14 @@ const (
 	CallActivate = "activate" // Activate -> Empty: switch to the set
 	CallVerify   = "verify"   // Verify -> Empty: prove that it is served
 	CallPull     = "pull"     // Pull -> Empty: the engine pulls from the central registry
+	CallUnpack   = "unpack"   // Unpack -> Unpacked: what images come to in an engine (sender)
+	CallRoom     = "room"     // Room -> Empty: can the engine take them
+	CallPreload  = "preload"  // Preload -> Preloaded: load images into the engine
 )
 
 // The events, beside the beats of the connection.
 const (
-	EventBytes = "bytes" // Bytes: of import, send and receive
+	EventBytes = "bytes" // Bytes: of import, send, receive and preload
 	EventNote  = "note"  // Note: a line for the operator
 	EventOpen  = "open"  // Empty: the sender takes receivers from here on
 )
@@ -146,7 +149,7 @@ type List struct {
 
 // Have is what a host lacks of the set.
 type Have struct {
-	Missing []int `json:"missing"` // indexes into Set.Blobs, ascending
+	Missing Indexes `json:"missing"` // into Set.Blobs
 }
 
 // Check asks whether a host can take part.
@@ -193,7 +196,7 @@ type Served struct {
 type Send struct {
 	Carrier     Carrier       `json:"carrier"`
 	SetID       string        `json:"set_id"`
-	Pack        []int         `json:"pack"`           // indexes into Set.Blobs
+	Pack        Indexes       `json:"pack"`           // into Set.Blobs
 	Clients     []netip.Addr  `json:"clients"`        // who may and should join
 	Pins        []string      `json:"pins,omitempty"` // of the clients' keys, in their order
 	JoinTimeout time.Duration `json:"join_timeout"`
@@ -213,7 +216,7 @@ type Receive struct {
 	Carrier Carrier    `json:"carrier"`
 	LocalIP netip.Addr `json:"local_ip"`
 	SetID   string     `json:"set_id"`
-	Pack    []int      `json:"pack"`
+	Pack    Indexes    `json:"pack"`
 }
 
 // ReceiveResult is what a host got. Missing is empty when it has all of the set.
@@ -224,7 +227,7 @@ type ReceiveResult struct {
 	Repaired      int64    `json:"repaired"`       // of those, came another way
 	RepairedBytes int64    `json:"repaired_bytes"` // of Bytes, what these packets brought
 	Overflowed    int64    `json:"overflowed"`
-	Missing       []int    `json:"missing"`
+	Missing       Indexes  `json:"missing"`
 	Problem       *Problem `json:"problem,omitempty"`
 }
 
@@ -246,6 +249,56 @@ type Verify struct {
 // Pull has the host's engine pull one image (R12).
 type Pull struct {
 	Reference string `json:"reference"`
+}
+
+// Unpack asks the sender what images of the set come to in the engines of hosts of
+// an architecture.
+type Unpack struct {
+	SetID        string  `json:"set_id"`
+	Images       Indexes `json:"images"`       // into Set.Images
+	Architecture string  `json:"architecture"` // a GOARCH name
+}
+
+// Unpacked is the layers of images, each once.
+type Unpacked struct {
+	Layers []Layer `json:"layers"`
+}
+
+// A Layer is one as an engine keeps it.
+type Layer struct {
+	// Chain names the layer and all below it, as image configurations do: an
+	// engine keeps one unpacked for each chain.
+	Chain  string `json:"chain"`
+	Bytes  int64  `json:"bytes"`  // unpacked, as far as that can be told without unpacking
+	Packed int64  `json:"packed"` // bytes of its blob
+}
+
+// Room asks whether a host's engine has room for layers (R16).
+type Room struct {
+	SetID        string   `json:"set_id"`
+	MissingBytes int64    `json:"missing_bytes"` // that the store gets beside, maybe on the same disk
+	Unpacked     Unpacked `json:"unpacked"`
+}
+
+// Preload has the host's engine pull images of the set by the names that Kolla
+// will use.
+type Preload struct {
+	SetID    string  `json:"set_id"`
+	Images   Indexes `json:"images"`   // into Set.Images
+	Registry string  `json:"registry"` // host:port, as Kolla's docker_registry will be
+}
+
+// Preloaded says what became of the images.
+type Preloaded struct {
+	Loaded  int         `json:"loaded"`
+	Present int         `json:"present"` // of the same name and content before
+	Faults  []LoadFault `json:"faults,omitempty"`
+}
+
+// A LoadFault is why an engine has not got an image.
+type LoadFault struct {
+	Image string `json:"image"` // as Kolla names it
+	Text  string `json:"text"`
 }
 
 // Bytes is progress.

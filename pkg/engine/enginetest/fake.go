@@ -24,6 +24,11 @@ var recorded embed.FS
 // A FakeConfig says what a fake is. The zero value is a Docker.
 type FakeConfig struct {
 	Kind engine.Kind // Docker when empty
+	// Containerd makes it one that keeps images in containerd's store, as Docker 29
+	// does when it is new on a machine.
+	Containerd bool
+	// RootDir is where it says that its images are; the recorded one when empty.
+	RootDir string
 	// Start makes the command that stands for a container's program. It has the
 	// network and the files of this machine. Nil: nothing runs, and a container's
 	// pid is that of the test.
@@ -45,11 +50,15 @@ type Fake struct {
 	refusals   map[string]string
 	images     map[string]fakeImage // by reference
 	containers []*fakeContainer
-	made       int // how many containers there were
+	pulled     []string // what was fetched, in order
+	made       int      // how many containers there were
 }
 
 type fakeImage struct {
-	id string
+	id       string
+	manifest string   // of one that was pulled: its digest
+	digests  []string // names by digest
+	layers   []string // diff IDs
 }
 
 type recording struct {
@@ -167,6 +176,13 @@ func (f *Fake) Images() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// Pulled returns what was fetched from registries, in order.
+func (f *Fake) Pulled() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.pulled)
 }
 
 // Reboot ends what runs in containers, as when the machine goes down, and then

@@ -19,9 +19,12 @@ func (f *Fake) handler() http.Handler {
 	v := "/v" + apiVersion
 	m.HandleFunc("/_ping", f.ping)
 	m.HandleFunc("GET "+v+"/version", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, f.recorded.Version) })
-	m.HandleFunc("GET "+v+"/info", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, f.recorded.Info) })
+	m.HandleFunc("GET "+v+"/info", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, f.info()) })
 	m.HandleFunc("POST "+v+"/images/load", f.load)
 	m.HandleFunc("POST "+v+"/images/create", f.pull)
+	if f.isPodman() {
+		m.HandleFunc("POST /v4.0.0/libpod/images/pull", f.pullPodman)
+	}
 	m.HandleFunc("GET "+v+"/images/json", f.listImages)
 	m.HandleFunc("GET "+v+"/images/{ref...}", f.inspectImage)
 	m.HandleFunc("DELETE "+v+"/images/{ref...}", f.removeImage)
@@ -49,6 +52,19 @@ func (f *Fake) handler() http.Handler {
 		}
 		m.ServeHTTP(w, r)
 	})
+}
+
+// info is what was recorded, with this engine's store in it. With containerd's,
+// Docker says so in the driver's status (moby's daemon/containerd/service.go).
+func (f *Fake) info() map[string]any {
+	body := maps.Clone(f.recorded.Info)
+	if f.cfg.RootDir != "" {
+		body["DockerRootDir"] = f.cfg.RootDir
+	}
+	if f.cfg.Containerd {
+		body["Driver"], body["DriverStatus"] = "overlayfs", [][2]string{{"driver-type", "io.containerd.snapshotter.v1"}}
+	}
+	return body
 }
 
 func (f *Fake) isPodman() bool { return f.cfg.Kind == engine.Podman }

@@ -61,7 +61,15 @@ func readArchive(r io.Reader) (refs []string, img fakeImage, err error) {
 			if err != nil {
 				return nil, img, err
 			}
-			img.id = fmt.Sprintf("sha256:%x", sha256.Sum256(raw))
+			var config struct {
+				RootFS struct {
+					DiffIDs []string `json:"diff_ids"`
+				} `json:"rootfs"`
+			}
+			if err := json.Unmarshal(raw, &config); err != nil {
+				return nil, img, err
+			}
+			img.id, img.layers = fmt.Sprintf("sha256:%x", sha256.Sum256(raw)), config.RootFS.DiffIDs
 		}
 	}
 	for _, m := range manifest {
@@ -73,17 +81,6 @@ func readArchive(r io.Reader) (refs []string, img fakeImage, err error) {
 	return refs, img, nil
 }
 
-// pull fails as if nobody listened there.
-func (f *Fake) pull(w http.ResponseWriter, r *http.Request) {
-	host, _, _ := strings.Cut(r.URL.Query().Get("fromImage"), "/")
-	message := fmt.Sprintf("Get %q: dial tcp %s: connect: connection refused", "http://"+host+"/v2/", host)
-	if f.isPodman() {
-		answer(w, http.StatusOK, map[string]any{"error": message, "errorDetail": map[string]any{"message": message}})
-		return
-	}
-	f.fault(w, http.StatusInternalServerError, message)
-}
-
 func (f *Fake) listImages(w http.ResponseWriter, r *http.Request) {
 	var filters struct{ Reference map[string]bool }
 	_ = json.Unmarshal([]byte(r.URL.Query().Get("filters")), &filters)
@@ -91,7 +88,8 @@ func (f *Fake) listImages(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	list := []map[string]any{}
 	for ref, img := range f.images {
-		if repository := ref[:strings.LastIndexByte(ref, ':')]; filters.Reference[repository] {
+		repository := ref[:strings.LastIndexByte(ref, ':')]
+		if filters.Reference == nil || filters.Reference[repository] {
 			list = append(list, map[string]any{"Id": img.id, "RepoTags": []string{ref}})
 		}
 	}
@@ -102,14 +100,28 @@ func (f *Fake) inspectImage(w http.ResponseWriter, r *http.Request) {
 	ref := strings.TrimSuffix(r.PathValue("ref"), "/json")
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	img, ok := f.images[ref]
+	img, ok := f.image(ref)
 	if !ok {
 		f.noImage(w, ref)
 		return
 	}
 	body := maps.Clone(f.recorded.Image)
-	body["Id"], body["RepoTags"] = img.id, []string{ref}
+	body["Id"], body["RepoTags"], body["RepoDigests"] = img.id, []string{ref}, img.digests
+	body["RootFS"] = map[string]any{"Type": "layers", "Layers": img.layers}
 	answer(w, http.StatusOK, body)
+}
+
+// image finds an image by name or ID. It is called with mu held.
+func (f *Fake) image(ref string) (fakeImage, bool) {
+	if img, ok := f.images[ref]; ok {
+		return img, true
+	}
+	for _, img := range f.images {
+		if img.id == ref {
+			return img, true
+		}
+	}
+	return fakeImage{}, false
 }
 
 func (f *Fake) noImage(w http.ResponseWriter, ref string) {

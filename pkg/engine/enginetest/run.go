@@ -105,6 +105,15 @@ func (c *conformance) load(ctx context.Context, t *testing.T) {
 	if list, err := c.e.Images(ctx, repository); err != nil || !slices.Contains(list, c.ref) {
 		t.Errorf("images %q, %v; want %s among them", list, err, c.ref)
 	}
+	ids, err := c.e.ImageIDs(ctx)
+	if err != nil || !slices.Contains(ids, id) {
+		t.Errorf("IDs %q, %v; want %s among them", ids, err, id)
+	}
+	for _, ref := range []string{c.ref, id} {
+		if im, err := c.e.Image(ctx, ref); err != nil || im.ID != id || len(im.Layers) != 1 {
+			t.Errorf("image %s: %+v, %v", ref, im, err)
+		}
+	}
 }
 
 func (c *conformance) loadBroken(ctx context.Context, t *testing.T) {
