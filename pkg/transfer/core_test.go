@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -248,6 +249,71 @@ func TestFault48BadSegments(t *testing.T) {
 	}
 	if !r.Finished() {
 		t.Error("not everything was fetched")
+	}
+}
+
+// TestFault48WhatIsHeldIsDoubted: who leaves the group for bad segments keeps none
+// of the packets that it has from it, but for segments whose digests can tell.
+func TestFault48WhatIsHeldIsDoubted(t *testing.T) {
+	r := newTestReceiver(8 * wire.SegmentBlocks)
+	counter := uint64(0)
+	receive := func(seg uint32, packets wire.Index) {
+		for n := wire.Block(seg) * 4; n < wire.Block(seg+1)*4; n++ {
+			for i := range packets {
+				r.Packet(0, wire.Header{Count: wire.BlockPackets, Counter: counter, Block: n, Index: i})
+				counter++
+			}
+		}
+	}
+	receive(3, wire.BlockPackets)
+	receive(4, 100)
+	receive(5, 1)
+	for seg := range uint32(maxBad) {
+		receive(seg, wire.BlockPackets)
+		forgotten := r.SegmentBad(seg)
+		if want := map[bool][]uint32{true: {4, 5}}[seg == maxBad-1]; !slices.Equal(forgotten, want) {
+			t.Errorf("bad segment %d: %v are forgotten, want %v", seg, forgotten, want)
+		}
+	}
+	r.SegmentVerified(3)
+	fetched := 0
+	for set, ok := r.Fetch(0); ok; set, ok = r.Fetch(0) {
+		for ranges := range set.All() {
+			for n := ranges.First; n < ranges.End; n++ {
+				fetched++
+				id := wire.PacketAt(n)
+				if v := r.Repair(id); v != Keep && v != Complete {
+					t.Fatalf("%v was fetched in vain: %d", id, v)
+				} else if seg := uint32(id.Block / wire.SegmentBlocks); v == Complete && r.IsSegmentComplete(seg) {
+					r.SegmentVerified(seg)
+				}
+			}
+		}
+	}
+	if want := 7 * wire.SegmentBlocks * wire.BlockPackets; fetched != want || !r.Finished() {
+		t.Errorf("%d packets were fetched, want %d; finished %v", fetched, want, r.Finished())
+	}
+}
+
+// TestInOrderWindow: what is written in order gets no room further from the first
+// unwritten segment than the pool is long, so that this one always has room.
+func TestInOrderWindow(t *testing.T) {
+	const pool = 3
+	r := NewReceiver(0, ReceiverConfig{Geometry: coreGeometry, Mode: wire.File, Size: uint64(40 * coreGeometry.BlockSize()), Interval: 20 * time.Millisecond, PoolSegments: pool, InOrder: true})
+	counter := uint64(0)
+	take := func(seg uint32) Verdict {
+		counter++
+		return r.Packet(0, wire.Header{Count: wire.BlockPackets, Counter: counter, Block: wire.Block(seg) * wire.SegmentBlocks})
+	}
+	if a, b, c := take(5), take(pool), take(pool-1); a != NoRoom || b != NoRoom || c != Keep {
+		t.Errorf("beyond the window %d and %d, want %d; in it %d", a, b, NoRoom, c)
+	}
+	if take(0) != Keep || take(pool) != NoRoom {
+		t.Error("the first has no room, or one beyond the window has")
+	}
+	r.SegmentVerified(0)
+	if a, b := take(pool), take(pool+1); a != Keep || b != NoRoom {
+		t.Errorf("after the first was written: %d, %d", a, b)
 	}
 }
 

@@ -70,7 +70,8 @@
 //	                     At most cfg.PoolSegments segments hold slots.
 //	a segment complete   r.IsSegmentComplete(seg) after a Complete: decode, hash;
 //	                     once its digest is known r.SegmentVerified(seg), when it
-//	                     is written, or r.SegmentBad(seg)
+//	                     is written, or r.SegmentBad(seg): it returns the segments
+//	                     whose packets are to be forgotten besides
 //	REPAIR               r.Repair(id): as Packet
 //	END                  r.End(size); the last segment may be complete by it
 //	time                 at r.NextReport(): reports, maps := r.Report(now), sent in

@@ -229,6 +229,11 @@ func TestFault48ForgedWithTheGroupKey(t *testing.T) {
 			if s.took > 8*time.Second {
 				t.Errorf("it took %v", s.took)
 			}
+			for i, h := range s.hosts[:2] { // nothing comes about twice
+				if all := uint64(testGeometry.Blocks(size)) * wire.BlockPackets; h.result.Repairs > all*21/20 {
+					t.Errorf("host %d got %d packets over TLS, all are %d", i, h.result.Repairs, all)
+				}
+			}
 		})
 	}
 }

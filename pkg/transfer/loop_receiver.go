@@ -107,14 +107,11 @@ type reception struct {
 	root     *wire.RootHash
 	lastSeg  uint32 // of the block that says that it is the last
 	isLast   bool   // lastSeg is known
-	good     uint32 // segments written
-	written  uint32 // all segments before are, with an ordered sink
 	end      *wire.End
 
 	canaries, told uint64        // seen, and reported
 	highest        uint64        // counter seen, plus one
 	first          uint64        // counter of the first packet, plus one
-	noRoom         uint64        // beyond an ordered sink's window
 	arrived        time.Duration // the last packet
 	isFinishing    bool
 	isDone         bool // DONE was sent
@@ -209,7 +206,7 @@ func (r *reception) join(c *conn, w wire.Welcome) error {
 	r.finisher = newFinisher(r.g, r.sink, r.pool, func(f finished) { r.post(func() { r.settle(f) }) })
 	r.core = NewReceiver(r.clock.now(), ReceiverConfig{
 		Geometry: w.Geometry, Mode: w.Mode, Size: w.Size, Interval: w.ReportInterval,
-		Phase: rand.Float64(), PoolSegments: r.pool,
+		Phase: rand.Float64(), PoolSegments: r.pool, InOrder: r.sink.isOrdered(),
 	})
 	return c.send(wire.Ready{ReceiveBuffer: uint32(r.result.Buffer)})
 }
@@ -280,7 +277,6 @@ func (r *reception) due(now time.Duration) time.Duration {
 		r.core.BadTags(r.opener.Drops().Forged)
 		reports, maps := r.core.Report(now)
 		for _, m := range reports {
-			m.Counters.NoRoom += r.noRoom
 			r.say(m)
 		}
 		for _, m := range maps {
@@ -341,7 +337,6 @@ func (r *reception) sum() {
 	drops := r.opener.Drops()
 	r.core.BadTags(drops.Forged)
 	c := r.core.Counters()
-	c.NoRoom += r.noRoom
 	r.result.Counters, r.result.Drops = c, drops
 	if r.first > 0 {
 		sent := r.highest - (r.first - 1)

@@ -37,10 +37,6 @@ func (r *reception) takePacket(now time.Duration, datagram []byte, isMarked bool
 	if !r.core.WantsMulticast() || len(r.bad) > 0 && r.bad[seg] {
 		return
 	}
-	if r.sink.isOrdered() && seg >= r.written+uint32(r.pool) {
-		r.noRoom++ // else the buffers fill up with what waits for its turn
-		return
-	}
 	if isMarked {
 		r.core.Marked()
 	}
@@ -123,8 +119,6 @@ func (r *reception) settle(f finished) {
 	case f.isGood:
 		r.core.SegmentVerified(seg)
 		delete(r.bad, seg)
-		r.written = max(r.written, seg+1)
-		r.good++
 		r.result.Size += int64(f.size)
 		if r.cfg.Progress != nil {
 			r.cfg.Progress(r.result.Size)
@@ -132,7 +126,11 @@ func (r *reception) settle(f finished) {
 		r.checkEnd()
 	default:
 		r.log.Warn("a segment is not what the sender read: it is fetched again, from the sender alone", "segment", seg)
-		r.core.SegmentBad(seg)
+		for _, open := range r.core.SegmentBad(seg) {
+			if s := r.segments[open]; s != nil {
+				s.reset(open)
+			}
+		}
 		r.bad[seg] = true
 		r.fetch(r.clock.now())
 	}
@@ -140,7 +138,7 @@ func (r *reception) settle(f finished) {
 
 // checkEnd finishes when all is written.
 func (r *reception) checkEnd() {
-	if r.isFinishing || r.isOver || r.end == nil || r.good < r.end.Segments {
+	if r.isFinishing || r.isOver || r.end == nil || !r.core.Finished() {
 		return
 	}
 	r.isFinishing = true
@@ -167,8 +165,6 @@ func (r *reception) done(err error) {
 		r.fail(wire.Local, fmt.Errorf("%w: %w", ErrSink, err))
 		return
 	}
-	c := r.core.Counters()
-	c.NoRoom += r.noRoom
 	r.isDone = true
-	r.say(wire.Done{Root: r.end.Root, Counters: c})
+	r.say(wire.Done{Root: r.end.Root, Counters: r.core.Counters()})
 }

@@ -3,6 +3,7 @@ package transfer
 import (
 	"cmp"
 	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/rangeset"
@@ -24,6 +25,10 @@ type ReceiverConfig struct {
 	// first packet until they are told as verified: PoolBytes over a segment's
 	// size if zero.
 	PoolSegments int
+	// InOrder says that segments are written in order: those that have to wait for
+	// their turn keep their memory, so that none is taken that is further from the
+	// first unwritten one than the pool is long.
+	InOrder bool
 }
 
 // A Verdict is what a Receiver makes of a packet.
@@ -71,10 +76,11 @@ type page struct {
 // It holds no bytes. See the package's comment for the calls. Not safe for
 // concurrent use.
 type Receiver struct {
-	cfg      ReceiverConfig
-	pages    []*page // nil: nothing seen; verifiedPage: all of it
-	inMemory int     // segments
-	segments map[uint32]int
+	cfg   ReceiverConfig
+	pages []*page // nil: nothing seen; verifiedPage: all of it
+	// segments are those that hold memory: from their first packet, or from when
+	// they are fetched, to SegmentVerified or SegmentBad.
+	segments map[uint32]struct{}
 	counters wire.Counters
 
 	counter uint64        // highest seen, plus one
@@ -83,7 +89,6 @@ type Receiver struct {
 	pastAt  int // of the last snapshot
 	reorder time.Duration
 
-	verified   wire.Block // blocks
 	base       wire.Block // all before are verified
 	oldest     wire.Block
 	next       wire.Block
@@ -118,7 +123,7 @@ var verifiedPage = func() *page {
 // NewReceiver returns a receiver that is READY at now.
 func NewReceiver(now time.Duration, cfg ReceiverConfig) *Receiver {
 	cfg.PoolSegments = cmp.Or(cfg.PoolSegments, PoolBytes/cfg.Geometry.SegmentSize())
-	r := &Receiver{cfg: cfg, started: now, segments: make(map[uint32]int), bad: make(map[uint32]struct{})}
+	r := &Receiver{cfg: cfg, started: now, segments: make(map[uint32]struct{}), bad: make(map[uint32]struct{})}
 	r.reportAt = now + time.Duration(cfg.Phase*float64(cfg.Interval))
 	if cfg.Mode == wire.File {
 		r.End(cfg.Size)
@@ -146,7 +151,7 @@ func (r *Receiver) End(size uint64) {
 }
 
 // Finished reports whether all of the stream is verified.
-func (r *Receiver) Finished() bool { return r.isEnded && r.verified >= r.total }
+func (r *Receiver) Finished() bool { return r.isEnded && r.base >= r.total }
 
 // look returns what is known of a block, nil if nothing.
 func (r *Receiver) look(n wire.Block) *blockState {
@@ -260,10 +265,11 @@ func (r *Receiver) take(id wire.PacketID, count uint8) Verdict {
 func (r *Receiver) admit(n wire.Block) bool {
 	seg := uint32(n / wire.SegmentBlocks)
 	if _, ok := r.segments[seg]; !ok {
-		if len(r.segments) >= r.cfg.PoolSegments {
+		first := uint32(r.base / wire.SegmentBlocks) // not yet written
+		if len(r.segments) >= r.cfg.PoolSegments || r.cfg.InOrder && seg >= first+uint32(r.cfg.PoolSegments) {
 			return false
 		}
-		r.segments[seg] = 0
+		r.segments[seg] = struct{}{}
 	}
 	return true
 }
@@ -319,11 +325,13 @@ func (r *Receiver) SegmentVerified(seg uint32) {
 		if !b.isVerified {
 			*b = blockState{isFull: true, isVerified: true, count: b.count}
 			r.pages[int(n)/pageBlocks].verified++
-			r.verified++
 		}
 	}
 	if i := int(first) / pageBlocks; first < end && r.pages[i].verified == pageBlocks {
 		r.pages[i] = verifiedPage
+	}
+	for b := r.look(r.base); b != nil && b.isVerified; b = r.look(r.base) {
+		r.base++
 	}
 }
 
@@ -339,17 +347,35 @@ const maxBad = 3
 
 // SegmentBad tells that a segment's digest did not hold: somebody who has the
 // group's key sent other bytes. Its packets are forgotten and come over TLS; after
-// three such segments, so does everything.
-func (r *Receiver) SegmentBad(seg uint32) {
+// three such segments, so does everything. Then the packets of the segments that it
+// returns are forgotten too: false ones are likely to be among them, and what is
+// fetched to complete those would have to be fetched again.
+func (r *Receiver) SegmentBad(seg uint32) (forgotten []uint32) {
 	delete(r.segments, seg)
 	r.bad[seg] = struct{}{}
 	r.counters.BadSegments++
+	r.forget(seg)
+	if r.counters.BadSegments != maxBad {
+		return nil
+	}
+	r.isAlone = true
+	for open := range r.segments {
+		if !r.IsSegmentComplete(open) {
+			r.forget(open)
+			forgotten = append(forgotten, open)
+		}
+	}
+	slices.Sort(forgotten)
+	return forgotten
+}
+
+// forget forgets the packets of a segment.
+func (r *Receiver) forget(seg uint32) {
 	first, end := r.segmentBlocks(seg)
 	for n := first; n < end; n++ {
-		*r.touch(n) = blockState{}
-	}
-	if r.counters.BadSegments >= maxBad {
-		r.isAlone = true
+		if b := r.look(n); b != nil {
+			*b = blockState{}
+		}
 	}
 }
 

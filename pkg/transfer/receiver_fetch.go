@@ -32,9 +32,6 @@ func (r *Receiver) Fetch(now time.Duration) (packets rangeset.Set, ok bool) {
 		r.fetching = rangeset.Set{}
 	}
 	left := fetchBatch - int(r.fetching.Len())
-	for b := r.look(r.base); b != nil && b.isVerified; b = r.look(r.base) {
-		r.base++
-	}
 	for n := r.base; n < r.total && left > 0; n++ {
 		if _, isBad := r.bad[uint32(n/wire.SegmentBlocks)]; !isBad && !r.isAlone {
 			continue
@@ -49,13 +46,14 @@ func (r *Receiver) Fetch(now time.Duration) (packets rangeset.Set, ok bool) {
 }
 
 // fetchBlock adds the packets that a block lacks, up to left, and returns how many
-// more may be asked for. A block whose segment has no room is left for later.
+// more may be asked for. Its segment gets its room now: a packet that comes over the
+// connection and has none would have to come again. Without room it is left for later.
 func (r *Receiver) fetchBlock(n wire.Block, packets *rangeset.Set, left int) int {
 	b := r.look(n)
 	if b != nil && b.isFull {
 		return left
 	}
-	if _, ok := r.segments[uint32(n/wire.SegmentBlocks)]; !ok && len(r.segments) >= r.cfg.PoolSegments {
+	if !r.admit(n) {
 		return left
 	}
 	need := r.packetsOf(n)

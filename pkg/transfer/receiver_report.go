@@ -13,13 +13,19 @@ type snapshot struct {
 	counter  uint64
 	received uint64
 	marked   uint64
+	noRoom   uint64
+}
+
+// snapshot returns what is to be told at this moment.
+func (r *Receiver) snapshot() snapshot {
+	return snapshot{r.at, r.counter, r.counters.Received, r.counters.CEMarks, r.counters.NoRoom}
 }
 
 // advance takes in the highest counter so far.
 func (r *Receiver) advance(now time.Duration, counter uint64) {
 	if last := &r.past[r.pastAt]; now-last.at >= snapshotTime && r.counter > 0 {
 		r.pastAt = (r.pastAt + 1) % snapshots
-		r.past[r.pastAt] = snapshot{r.at, r.counter, r.counters.Received, r.counters.CEMarks}
+		r.past[r.pastAt] = r.snapshot()
 	}
 	r.counter, r.at = counter+1, now
 }
@@ -44,7 +50,7 @@ func (r *Receiver) late(now time.Duration, counter uint64) {
 // snapshotBefore returns the last snapshot from before a moment, or now's.
 func (r *Receiver) snapshotBefore(moment time.Duration) snapshot {
 	if r.at <= moment {
-		return snapshot{r.at, r.counter, r.counters.Received, r.counters.CEMarks}
+		return r.snapshot()
 	}
 	for back := range snapshots {
 		if p := r.past[(r.pastAt-back+snapshots)%snapshots]; p.at <= moment || p.counter == 0 {
@@ -92,7 +98,7 @@ func (r *Receiver) Report(now time.Duration) ([]wire.Report, []wire.Map) {
 
 func (r *Receiver) report(s snapshot, deficits []wire.Deficit, next wire.Block) wire.Report {
 	c := r.counters
-	c.Received, c.CEMarks = s.received, s.marked
+	c.Received, c.CEMarks, c.NoRoom = s.received, s.marked, s.noRoom
 	at := time.Duration(0)
 	if s.counter > 0 {
 		at = (s.at - r.started).Truncate(time.Microsecond)
