@@ -8,15 +8,15 @@ import (
 
 // callActivate switches this host to the set: from here on its tags are the new
 // ones. Until then the old set was served.
-func (a *agent) callActivate(_ context.Context, req message.Activate) (message.Empty, error) {
+func (a *agent) callActivate(ctx context.Context, req message.Activate) (message.Empty, error) {
 	st, set, err := a.open(req.SetID)
 	if err != nil {
 		return message.Empty{}, err
 	}
 	if req.Lean {
 		err = st.Lean(set.ID)
-	} else {
-		err = st.Activate(set.ID)
+	} else if _, err = a.removeCorrupt(ctx, st, set); err == nil {
+		err = st.Activate(set.ID) // refuses what is missing now
 	}
 	if err != nil {
 		return message.Empty{}, problem(message.ReasonStore, err)

@@ -26,6 +26,13 @@ func (a *agent) callImport(ctx context.Context, body json.RawMessage, data io.Re
 	if err := a.lockSender(req.By); err != nil {
 		return nil, err
 	}
+	// What is damaged here would be sent to every host: once removed, it is
+	// imported again.
+	if current, _, err := st.Current(); err == nil {
+		if _, err := a.removeCorrupt(ctx, st, current); err != nil {
+			return nil, problem(message.ReasonStore, err)
+		}
+	}
 	opts := imageset.ImportOptions{
 		SHA512:   req.SHA512,
 		Progress: throttle(a.bytes),

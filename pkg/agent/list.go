@@ -9,9 +9,9 @@ import (
 )
 
 // callList keeps the set's list and the way to the central registry on this
-// host, without switching to it, and says which blobs are missing. A host that
+// host, without switching to it, and says which blobs are missing or damaged. A host that
 // cannot take the list would answer with old tags: it is stale (R9).
-func (a *agent) callList(_ context.Context, req message.List) (message.Have, error) {
+func (a *agent) callList(ctx context.Context, req message.List) (message.Have, error) {
 	st, err := a.openStore()
 	if err != nil {
 		return message.Have{}, err
@@ -38,6 +38,9 @@ func (a *agent) callList(_ context.Context, req message.List) (message.Have, err
 		if err := trustCentral("/etc", req.Upstream, listen); err != nil {
 			a.note("the container engine was not told of the central registry's certificate: %v", err)
 		}
+	}
+	if _, err := a.removeCorrupt(ctx, st, req.Set); err != nil {
+		return message.Have{}, problem(message.ReasonStore, err)
 	}
 	return message.Have{Missing: message.IndexesOf(st.Missing(req.Set)...)}, nil
 }

@@ -102,6 +102,27 @@ func TestR9LeanHostServesTheNewSet(t *testing.T) {
 	}
 }
 
+// A blob that rotted between two runs is found before anything is served of the
+// set, and is missing in the run that finds it: that run brings it.
+func TestFault24CorruptBlobIsSentByTheRunThatFindsIt(t *testing.T) {
+	f := newFleet(t, 1)
+	h := f.hosts[0]
+	h.list(f.set, f.upstream)
+	copyBlobs(t, f, h, len(f.set.Blobs))
+	h.must(message.CallServe, message.Serve{}, nil)
+	h.must(message.CallActivate, message.Activate{SetID: f.set.ID}, nil)
+	h.must(message.CallVerify, message.Verify{SetID: f.set.ID}, nil)
+	layer := largest(f.set)
+	spoil(t, h.storeDir(), layer)
+	if got := h.list(f.set, f.upstream); len(got) != 1 || f.set.Blobs[got[0]] != layer {
+		t.Errorf("it lacks %v, want the corrupt blob", got)
+	}
+	h.refuses(message.CallActivate, message.Activate{SetID: f.set.ID}, message.ReasonStore, string(layer.Digest))
+	copyBlobs(t, f, h, len(f.set.Blobs))
+	h.must(message.CallActivate, message.Activate{SetID: f.set.ID}, nil)
+	h.must(message.CallVerify, message.Verify{SetID: f.set.ID}, nil)
+}
+
 // A blob that rots on a host's disk is found by the proof and taken out, so that
 // it comes from the central registry and is sent again.
 func TestFault24CorruptBlobIsRemoved(t *testing.T) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
+	"syscall"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/launch"
@@ -39,11 +41,9 @@ func (a *agent) callVerify(ctx context.Context, req message.Verify) (message.Emp
 	if req.Lean {
 		err = client.VerifyThrough(ctx, base, set, spec.Identity)
 	} else {
-		err = client.VerifyLocal(ctx, base, set, spec.Identity)
-		var bad *registry.BadImageError
-		if errors.As(err, &bad) {
-			err = errors.Join(err, a.removeCorrupt(ctx, st, set))
-		}
+		err = a.proveLocal(ctx, st, set, func(proven func(store.Digest) bool) error {
+			return client.VerifyServed(ctx, base, set, spec.Identity, proven)
+		})
 	}
 	if err != nil {
 		return message.Empty{}, problem(message.ReasonVerify, err)
@@ -51,35 +51,45 @@ func (a *agent) callVerify(ctx context.Context, req message.Verify) (message.Emp
 	return message.Empty{}, nil
 }
 
-// removeCorrupt takes blobs that are not what their name says out of the store:
-// they are fetched from the central registry from now on, and sent by the next
-// run.
-func (a *agent) removeCorrupt(ctx context.Context, st *store.Store, set *store.Set) error {
-	var errs []error
-	for _, d := range corrupt(st.VerifyBlobs(ctx, set.Blobs, runtime.GOMAXPROCS(0))) {
-		if err := st.RemoveBlob(d); err != nil {
-			errs = append(errs, fmt.Errorf("removing corrupt blob %s: %w", d, err))
-			continue
-		}
-		a.note("blob %s was corrupt on disk and has been removed", d)
+// proveLocal proves that every blob of set is on this disk as it should be, and by
+// serves that all of it is served. Only what changed since it was last verified is
+// read again.
+func (a *agent) proveLocal(ctx context.Context, st *store.Store, set *store.Set,
+	serves func(proven func(store.Digest) bool) error) error {
+	bad, err := a.removeCorrupt(ctx, st, set)
+	if err != nil {
+		return err
 	}
-	return errors.Join(errs...)
+	wrong := make(map[store.Digest]bool)
+	for _, b := range bad {
+		wrong[b.Blob.Digest] = true
+	}
+	return serves(func(d store.Digest) bool { return !wrong[d] })
 }
 
-// corrupt finds the blobs with other bytes than they should have in what
-// VerifyBlobs returned.
-func corrupt(err error) []store.Digest {
-	var all []store.Digest
-	list, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		var b *store.BlobError
-		if errors.As(err, &b) && errors.Is(b, store.ErrDigestMismatch) {
-			all = append(all, b.Digest)
+// removeCorrupt takes blobs that are not what their name says, or cannot be read,
+// out of the store: they are missing from then on, so that this run or the next
+// one brings them, and meanwhile the central registry has them. It returns all
+// that the store has not got as it should be.
+func (a *agent) removeCorrupt(ctx context.Context, st *store.Store, set *store.Set) ([]store.BadBlob, error) {
+	check, err := st.CheckBlobs(ctx, set.Blobs, runtime.GOMAXPROCS(0))
+	if err != nil {
+		return nil, fmt.Errorf("checking the store: %w", err)
+	}
+	var errs []error
+	for _, b := range check.Bad {
+		switch {
+		case errors.Is(b.Err, fs.ErrNotExist), errors.Is(b.Err, store.ErrSizeMismatch):
+			continue // missing as it is
+		case !errors.Is(b.Err, store.ErrDigestMismatch) && !errors.Is(b.Err, syscall.EIO):
+			errs = append(errs, fmt.Errorf("reading blob %s: %w", b.Blob.Digest, b.Err)) // says nothing about the blob
+			continue
 		}
-		return all
+		if err := st.RemoveBlob(b.Blob.Digest); err != nil {
+			errs = append(errs, fmt.Errorf("removing damaged blob %s: %w", b.Blob.Digest, err))
+			continue
+		}
+		a.note("blob %s was damaged on disk and has been removed: %v", b.Blob.Digest, b.Err)
 	}
-	for _, e := range list.Unwrap() {
-		all = append(all, corrupt(e)...)
-	}
-	return all
+	return check.Bad, errors.Join(errs...)
 }

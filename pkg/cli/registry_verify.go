@@ -57,7 +57,8 @@ func newRegistryVerifyCommand(std *streams) *cobra.Command {
 		Short: "Read every blob of the store and compare its digest; exit code 4 when one is wrong",
 		Long: `Read every blob of the set that is served, or with --all of every set, and compare
 its size and digest. Each one that is missing or damaged is named, with the images
-that need it. Nothing is changed.`,
+that need it. Nothing is changed but the record of what was verified: the next run of
+distribute reads again, and repairs, what was found damaged here.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runRegistryVerify(cmd.Context(), std, opt)
@@ -83,9 +84,12 @@ func runRegistryVerify(ctx context.Context, std *streams, opt registryVerifyOpti
 	if err != nil {
 		return err
 	}
-	bad, err := st.VerifySets(ctx, sets, min(4, runtime.GOMAXPROCS(0)))
+	bad, err := st.VerifySets(ctx, sets, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return err
+	}
+	if err := st.SaveVerified(); err != nil && len(bad) > 0 {
+		fmt.Fprintf(std.Err, "the next run will not know of this: %v\n", err)
 	}
 	answer.count(sets)
 	answer.judge(bad, sets, lean)

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -171,11 +172,14 @@ func (t target) blob(ctx context.Context, repo string, b store.Blob) (source str
 	return resp.Header.Get(headerSource), relay(io.Discard, resp.Body, b)
 }
 
-// source asks where b would come from.
+// source asks where b would come from, and in what size.
 func (t target) source(ctx context.Context, repo string, b store.Blob) (string, error) {
 	resp, err := t.ask(ctx, http.MethodHead, "/v2/"+repo+"/blobs/"+string(b.Digest), "")
 	if err != nil {
 		return "", err
 	}
-	return resp.Header.Get(headerSource), resp.Body.Close()
+	if resp.ContentLength != b.Size {
+		err = fmt.Errorf("%w: %d bytes are promised, not %d", store.ErrSizeMismatch, resp.ContentLength, b.Size)
+	}
+	return resp.Header.Get(headerSource), errors.Join(err, resp.Body.Close())
 }

@@ -30,11 +30,20 @@ var errNotInSet = errors.New("registry: the set does not list it")
 // one *BadImageError for each thing that is wrong, up to a bound; it is
 // ErrNotOurs as soon as anything answers without the identity.
 func (c *Client) VerifyLocal(ctx context.Context, base string, set *store.Set, identity string) error {
+	return c.VerifyServed(ctx, base, set, identity, func(store.Digest) bool { return false })
+}
+
+// VerifyServed is VerifyLocal, but of blobs that are proven - hashed on this
+// machine's disk, and unchanged since: store.Store.CheckBlobs - it asks only
+// whether they are served from the store in their size. Manifests are read always.
+func (c *Client) VerifyServed(ctx context.Context, base string, set *store.Set, identity string,
+	proven func(store.Digest) bool) error {
 	t := target{c, base, identity}
 	if err := t.greet(ctx); err != nil {
 		return err
 	}
 	v := newVerification(t, set)
+	v.proven = proven
 	if err := v.images(ctx); err != nil {
 		return err
 	}
@@ -57,6 +66,7 @@ func (t target) greet(ctx context.Context) error {
 type verification struct {
 	target
 	set    *store.Set
+	proven func(store.Digest) bool
 	faults faults
 
 	mu    sync.Mutex
@@ -97,7 +107,11 @@ func (v *verification) blobs(ctx context.Context) error {
 		if !ok { // of no image by tag: any repository of the set has it
 			img = v.set.Images[0]
 		}
-		source, err := v.blob(ctx, img.Repository, b)
+		prove := v.blob
+		if v.proven(b.Digest) {
+			prove = v.source
+		}
+		source, err := prove(ctx, img.Repository, b)
 		if err == nil {
 			err = wantSource(source, SourceStore)
 		}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,6 +88,53 @@ func TestR7VerifyLocalIndex(t *testing.T) {
 			t.Errorf("%s: activated: %v", name, activated)
 		}
 	}
+}
+
+// Of what is proven no byte is read again, but that it is served from the store,
+// in its size, is asked all the same.
+func TestR7VerifyServedReadsOnlyWhatIsNotProven(t *testing.T) {
+	f, layers := threeImages(t)
+	st := f.whole()
+	var read atomic.Int64
+	h := New(Config{Store: st, Identity: testIdentity})
+	base := startHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/") {
+			read.Add(1)
+		}
+		h.ServeHTTP(w, r)
+	}))
+	all := func(store.Digest) bool { return true }
+	check(t, newTestClient(t).VerifyServed(t.Context(), base, f.set(), testIdentity, all))
+	if n := read.Load(); n != 0 {
+		t.Errorf("%d blobs were read", n)
+	}
+	butOne := func(d store.Digest) bool { return d != layers[0].Digest }
+	check(t, newTestClient(t).VerifyServed(t.Context(), base, f.set(), testIdentity, butOne))
+	if n := read.Load(); n != 1 {
+		t.Errorf("%d blobs were read, want the one that is not proven", n)
+	}
+	check(t, os.Truncate(blobFile(st, layers[1].Digest), 1))
+	check(t, os.Remove(blobFile(st, layers[2].Digest)))
+	err := newTestClient(t).VerifyServed(t.Context(), base, f.set(), testIdentity, all)
+	wantBad(t, err, "kolla/small:1", layers[1].Digest, nil)
+	wantBad(t, err, "kolla/middle:1", layers[2].Digest, nil)
+}
+
+// A registry that promises another size than the set's does not serve the blob.
+func TestR7VerifyServedComparesSizes(t *testing.T) {
+	f, layers := threeImages(t)
+	h := New(Config{Store: f.whole(), Identity: testIdentity})
+	base := startHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead && strings.HasSuffix(r.URL.Path, string(layers[0].Digest)) {
+			w.Header().Set(headerIdentity, testIdentity)
+			w.Header().Set(headerSource, SourceStore)
+			w.Header().Set("Content-Length", "17")
+			return
+		}
+		h.ServeHTTP(w, r)
+	}))
+	err := newTestClient(t).VerifyServed(t.Context(), base, f.set(), testIdentity, func(store.Digest) bool { return true })
+	wantBad(t, err, "kolla/large:1", layers[0].Digest, store.ErrSizeMismatch)
 }
 
 // Everything that is wrong is named, each with its image and blob (fault 69).

@@ -36,6 +36,7 @@ func (s *Store) Activate(id string) error {
 		return err
 	}
 	s.claims.settle(set)
+	_ = s.SaveVerified() // without it the next check reads more
 	return nil
 }
 

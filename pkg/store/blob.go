@@ -79,6 +79,7 @@ func (s *Store) RemoveBlob(d Digest) error {
 		return err
 	}
 	s.claims.forget(d)
+	s.verified.forget(d)
 	path := s.blobPath(d)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing blob: %w", err)
@@ -87,19 +88,29 @@ func (s *Store) RemoveBlob(d Digest) error {
 	return nil
 }
 
+// verifyBlob reads b whole, and keeps what it found for the record.
 func (s *Store) verifyBlob(ctx context.Context, b Blob) error {
-	f, have, err := s.OpenBlob(b.Digest)
+	if _, err := ParseDigest(string(b.Digest)); err != nil {
+		return err
+	}
+	f, before, err := openRegular(s.blobPath(b.Digest))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if have.Size != b.Size {
-		return fmt.Errorf("%w: %d bytes, not %d", ErrSizeMismatch, have.Size, b.Size)
+	err = s.hashBlob(ctx, f, before.Size(), b)
+	s.judge(b.Digest, before, f, err)
+	return err
+}
+
+func (s *Store) hashBlob(ctx context.Context, f *os.File, have int64, b Blob) error {
+	if have != b.Size {
+		return fmt.Errorf("%w: %d bytes, not %d", ErrSizeMismatch, have, b.Size)
 	}
 	h := sha256.New()
 	buf := make([]byte, 256<<10)
 	for {
-		n, err := f.Read(buf)
+		n, err := s.read(f, buf)
 		h.Write(buf[:n])
 		if errors.Is(err, io.EOF) {
 			break

@@ -101,9 +101,9 @@ func (w *BlobWriter) Commit() error {
 		return &BlobError{w.blob.Digest, errors.Join(err, w.Abort())}
 	}
 	w.s.step("blob written")
-	err := w.close()
+	written, err := w.close()
 	if err == nil {
-		err = w.publish()
+		err = w.publish(written)
 	}
 	if err != nil {
 		w.s.claims.drop(w.blob.Digest)
@@ -114,10 +114,10 @@ func (w *BlobWriter) Commit() error {
 }
 
 // publish gives the blob its name, not while GC looks for names to remove.
-func (w *BlobWriter) publish() error {
+func (w *BlobWriter) publish(written os.FileInfo) error {
 	w.s.claims.gc.RLock()
 	defer w.s.claims.gc.RUnlock()
-	return w.s.publish(w.name, w.s.blobPath(w.blob.Digest))
+	return w.s.publishBlob(w.name, w.blob.Digest, written)
 }
 
 func (w *BlobWriter) verify() error {
@@ -130,15 +130,18 @@ func (w *BlobWriter) verify() error {
 	return nil
 }
 
-// close makes the file readable to all, puts it on disk and closes it.
-func (w *BlobWriter) close() error {
+// close makes the file readable to all, puts it on disk, describes and closes it.
+func (w *BlobWriter) close() (written os.FileInfo, err error) {
 	f := w.file
 	w.file = nil
-	err := f.Chmod(0o644)
+	err = f.Chmod(0o644)
 	if err == nil {
 		err = w.s.fsync(f)
 	}
-	return errors.Join(err, f.Close())
+	if err == nil {
+		written, err = f.Stat()
+	}
+	return written, errors.Join(err, f.Close())
 }
 
 // Abort throws away what was written. After Commit it does nothing.

@@ -77,6 +77,13 @@ func (s *Store) write(f *os.File, p []byte) (int, error) {
 	return f.Write(p)
 }
 
+func (s *Store) read(f *os.File, p []byte) (int, error) {
+	if s.testOnly.input != nil {
+		return s.testOnly.input(f, p)
+	}
+	return f.Read(p)
+}
+
 func (s *Store) fsync(f *os.File) error {
 	if s.testOnly.fsync != nil {
 		return s.testOnly.fsync(f)

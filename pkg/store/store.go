@@ -33,6 +33,7 @@ type Store struct {
 	lock        *os.File // nil when opened for reading
 	current     atomic.Pointer[currentSet]
 	claims      claims
+	verified    verified
 
 	testOnly hooks
 }
@@ -42,6 +43,7 @@ type hooks struct {
 	step  func(name string)
 	read  func(path string) error // of a link
 	write func(*os.File, []byte) (int, error)
+	input func(*os.File, []byte) (int, error) // reading a blob to hash it
 	fsync func(*os.File) error
 	sync  func() // beside syncfs
 }

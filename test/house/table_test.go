@@ -73,7 +73,7 @@ var table = []row{
 	{"pkg/sim", transport, []string{"pkg/pace", "pkg/parity", "pkg/rangeset", "pkg/transfer", "pkg/wire"},
 		"it runs the transport's cores in virtual time, and nothing that has a clock of its own"},
 
-	{"pkg/store", images, nil,
+	{"pkg/store", images, []string{"pkg/atomicfile"},
 		"the layout on disk is what the other packages of images agree on"},
 	{"pkg/imageset", images, []string{"pkg/store"},
 		"bundles go into a store and packs come out of it; who serves them does not matter"},
