@@ -22,9 +22,15 @@ type carrier interface {
 	pin() string
 	// send sends src to the clients of job and closes ln.
 	send(ctx context.Context, job message.Send, ln net.Listener, src source, progress func(done, total int64)) (message.SendResult, error)
-	// receive writes the byte space to dst. finish is called when the last byte
+	// receive writes the byte space to dst, in order or not. finish is called when the last byte
 	// is written, before the sender is told so.
-	receive(ctx context.Context, job message.Receive, dst io.Writer, finish func() error, progress func(done int64)) (message.ReceiveResult, error)
+	receive(ctx context.Context, job message.Receive, dst output, finish func() error, progress func(done int64)) (message.ReceiveResult, error)
+}
+
+// An output takes a byte space, in either way.
+type output interface {
+	io.Writer
+	io.WriterAt
 }
 
 // errNoMulticast is what receive's error is when the host was in the session and

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
@@ -46,7 +45,7 @@ func (jasmineCarrier) send(ctx context.Context, job message.Send, ln net.Listene
 	return res, err
 }
 
-func (jasmineCarrier) receive(ctx context.Context, job message.Receive, dst io.Writer, finish func() error, progress func(done int64)) (message.ReceiveResult, error) {
+func (jasmineCarrier) receive(ctx context.Context, job message.Receive, dst output, finish func() error, progress func(done int64)) (message.ReceiveResult, error) {
 	c, err := jasmine.NewClient(jasmine.ClientConfig{
 		LocalIP:  job.LocalIP,
 		Server:   job.Carrier.Sender,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 
@@ -61,7 +60,7 @@ func (n nativeCarrier) send(ctx context.Context, job message.Send, ln net.Listen
 	return res, err
 }
 
-func (n nativeCarrier) receive(ctx context.Context, job message.Receive, dst io.Writer, finish func() error, progress func(done int64)) (message.ReceiveResult, error) {
+func (n nativeCarrier) receive(ctx context.Context, job message.Receive, dst output, finish func() error, progress func(done int64)) (message.ReceiveResult, error) {
 	cfg := transfer.ReceiveConfig{
 		LocalIP:  job.LocalIP,
 		Sender:   job.Carrier.Sender,
@@ -73,7 +72,7 @@ func (n nativeCarrier) receive(ctx context.Context, job message.Receive, dst io.
 	if err := cfg.Pin.UnmarshalText([]byte(job.Carrier.Pin)); err != nil {
 		return message.ReceiveResult{}, fmt.Errorf("the sender's key: %w", err)
 	}
-	r, err := transfer.Receive(ctx, cfg, transfer.StreamSink(dst))
+	r, err := transfer.Receive(ctx, cfg, transfer.FileSink(dst))
 	var bye *transfer.ByeError
 	switch {
 	case err != nil && r.Buffer > 0 && r.Counters.Received == 0:

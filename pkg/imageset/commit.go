@@ -4,9 +4,10 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
+
+// A committable is a blob whose bytes are there: a store.BlobWriter or BlobStage.
+type committable interface{ Commit() error }
 
 // A committer commits blobs beside the goroutine that writes them: an fsync
 // takes as long as writing some megabytes. It takes a few at a time.
@@ -25,7 +26,7 @@ func newCommitter() *committer {
 
 // commit begins to commit w; it waits while many others are under way. What
 // Commit returns goes through done, and what that returns ends the whole run.
-func (c *committer) commit(w *store.BlobWriter, done func(error) error) {
+func (c *committer) commit(w committable, done func(error) error) {
 	c.group.Go(func() error {
 		if err := done(w.Commit()); err != nil {
 			c.mu.Lock()

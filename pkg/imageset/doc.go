@@ -10,7 +10,7 @@
 // the caller.
 //
 // A Pack is a list of blobs laid back to back. Pack.Reader reads that byte
-// space from a store, a Sink writes it into one.
+// space from a store, a Sink writes it into one, in any order.
 //
 // # Limitations
 //

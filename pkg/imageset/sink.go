@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"sort"
 	"sync"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
@@ -25,34 +27,54 @@ type fate uint8
 const (
 	fateUnwanted fate = iota
 	fateMissing
+	fateComing // all bytes are there, and it is being hashed or committed
 	fateCommitted
 	fateBad
 )
 
-// A Sink takes the byte space of a Pack, in order, and commits each wanted blob
+// maxOpen is how many staged files are open to be written, beside those that are
+// hashed and committed. What comes in order needs one.
+const maxOpen = 32
+
+// A Sink takes the byte space of a Pack, in any order, and commits each wanted blob
 // to the store as soon as it is complete. What was committed stays, whatever
-// comes after, so that the next run sends only the rest. Write and Close are for
-// one goroutine; Result is safe beside them.
+// comes after, so that the next run sends only the rest. Write, WriteAt and Close are
+// for one goroutine; Result is safe beside them.
 type Sink struct {
 	st    *store.Store
 	blobs []store.Blob
-	next  int               // index of the blob being written
-	n     int64             // bytes of it that came: 0 <= n <= its size
-	begun bool              // w is set, or the blob is not wanted
-	w     *store.BlobWriter // nil when the blob is not wanted
+	ends  []int64 // of the blobs in the byte space
+	size  int64
+	at    int64 // of the next Write
 
-	commits *committer
+	arriving map[int]*arrival // by index in the pack: begun, and not whole
+	open     []*arrival       // with an open file, the latest used last
+	hashing  hasher
+	commits  *committer
 
 	mu    sync.Mutex
 	fates []fate // by index in the pack
 	err   error  // the first one of the disk
 }
 
+// An arrival is a wanted blob of which some bytes have come.
+type arrival struct {
+	stage *store.BlobStage
+	there extents
+}
+
 // NewSink makes a sink for p. Blobs that want does not want are thrown away; a
 // nil want wants all.
 func NewSink(p Pack, st *store.Store, want func(store.Digest) bool) *Sink {
-	s := &Sink{st: st, blobs: p.blobs, fates: make([]fate, len(p.blobs)), commits: newCommitter()}
+	s := &Sink{
+		st: st, blobs: p.blobs, size: p.size, fates: make([]fate, len(p.blobs)),
+		arriving: make(map[int]*arrival), commits: newCommitter(),
+	}
+	s.hashing.failed = func(err error) { _ = s.fail(err) }
+	end := int64(0)
 	for i, b := range p.blobs {
+		end += b.Size
+		s.ends = append(s.ends, end)
 		if want == nil || want(b.Digest) {
 			s.fates[i] = fateMissing
 		}
@@ -60,65 +82,99 @@ func NewSink(p Pack, st *store.Store, want func(store.Digest) bool) *Sink {
 	return s
 }
 
-// Write takes the next bytes of the byte space. A blob with a wrong digest does
-// not make it fail, see Result; an error of the disk, such as ENOSPC, does, and
-// so does every Write after it.
+// Write takes the next bytes of the byte space.
 func (s *Sink) Write(p []byte) (int, error) {
-	done := 0
-	for {
+	n, err := s.WriteAt(p, s.at)
+	s.at += int64(n)
+	return n, err
+}
+
+// WriteAt takes bytes of the byte space from anywhere; those that came before are
+// passed over. A blob with a wrong digest does not make it fail, see Result; an error
+// of the disk, such as ENOSPC, does, and so does every call after it.
+func (s *Sink) WriteAt(p []byte, off int64) (done int, err error) {
+	for i := s.blobAt(off); ; i++ {
 		if err := s.failed(); err != nil {
 			return done, err
 		}
-		if s.next == len(s.blobs) && done < len(p) {
-			return done, fmt.Errorf("%w: more bytes than it has", ErrPack)
-		}
-		// A blob without bytes is complete as soon as the one before it is.
-		if s.next == len(s.blobs) || done == len(p) && s.blobs[s.next].Size > s.n {
+		if done == len(p) {
 			return done, nil
 		}
-		n, err := s.write(p[done:])
-		done += n
-		if err != nil {
+		if i == len(s.blobs) || off < 0 {
+			return done, fmt.Errorf("%w: more bytes than it has", ErrPack)
+		}
+		from := off + int64(done) - (s.ends[i] - s.blobs[i].Size) // in the blob
+		part := p[done:min(int64(len(p)), s.ends[i]-off)]
+		if len(part) == 0 {
+			continue // a blob without bytes
+		}
+		if err := s.write(i, part, from); err != nil {
 			return done, s.fail(err)
 		}
+		done += len(part)
 	}
 }
 
-// write takes bytes of one blob only.
-func (s *Sink) write(p []byte) (n int, err error) {
-	b := s.blobs[s.next]
-	if !s.begun {
-		if s.w, err = s.begin(b); err != nil {
-			return 0, err
+// blobAt returns the first blob that ends after an offset.
+func (s *Sink) blobAt(off int64) int {
+	return sort.Search(len(s.ends), func(i int) bool { return s.ends[i] > off })
+}
+
+// write takes bytes of one blob.
+func (s *Sink) write(i int, p []byte, from int64) error {
+	a := s.arriving[i]
+	if a == nil {
+		if s.fate(i) != fateMissing {
+			return nil
 		}
-		s.begun = true
+		stage, err := s.st.StageBlob(s.blobs[i])
+		if err != nil {
+			return err
+		}
+		a = &arrival{stage: stage}
+		s.arriving[i] = a
 	}
-	n = int(min(int64(len(p)), b.Size-s.n))
-	if s.w != nil && n > 0 {
-		if n, err = s.w.Write(p[:n]); err != nil {
-			return n, err
+	s.use(a)
+	before := a.there.prefix()
+	for _, e := range a.there.add(extent{from, from + int64(len(p))}) {
+		if _, err := a.stage.WriteAt(p[e.from-from:e.to-from], e.from); err != nil {
+			return err
 		}
 	}
-	if s.n += int64(n); s.n == b.Size {
-		s.end()
+	switch to := a.there.prefix(); {
+	case to == s.blobs[i].Size:
+		s.end(i, a)
+	case to > before:
+		s.hashing.add(hashJob{stage: a.stage, to: to})
 	}
-	return n, nil
+	return nil
 }
 
-func (s *Sink) begin(b store.Blob) (*store.BlobWriter, error) {
-	if s.fate(s.next) == fateUnwanted {
-		return nil, nil
+// use keeps few files open.
+func (s *Sink) use(a *arrival) {
+	if n := len(s.open); n > 0 && s.open[n-1] == a {
+		return
 	}
-	return s.st.NewBlob(b)
+	s.open = slices.DeleteFunc(s.open, func(o *arrival) bool { return o == a })
+	if len(s.open) == maxOpen {
+		s.open[0].stage.Rest()
+		s.open = slices.Delete(s.open, 0, 1)
+	}
+	s.open = append(s.open, a)
 }
 
-// end hands the complete blob over and goes on to the next.
-func (s *Sink) end() {
-	if s.w != nil {
-		i := s.next
-		s.commits.commit(s.w, func(err error) error { return s.committed(i, err) })
-	}
-	s.next, s.n, s.begun, s.w = s.next+1, 0, false, nil
+// end hands the complete blob over.
+func (s *Sink) end(i int, a *arrival) {
+	delete(s.arriving, i)
+	s.setFate(i, fateComing)
+	s.open = slices.DeleteFunc(s.open, func(o *arrival) bool { return o == a })
+	s.hashing.add(hashJob{stage: a.stage, to: s.blobs[i].Size, whole: func(err error) {
+		if err != nil {
+			_ = s.fail(errors.Join(err, a.stage.Abort()))
+			return
+		}
+		s.commits.commit(a.stage, func(err error) error { return s.committed(i, err) })
+	}})
 }
 
 // committed notes what Commit said. Wrong bytes are that blob's alone.
@@ -134,22 +190,36 @@ func (s *Sink) committed(i int, err error) error {
 	return s.fail(err)
 }
 
-// Close waits for the commits under way and throws away a blob that is not
+// Close waits for the commits under way and throws away the blobs that are not
 // complete. It returns the error of the disk, if there was one; that blobs are
 // missing is not an error here.
 func (s *Sink) Close() error {
-	var err error
-	if s.failed() == nil && s.n == 0 {
-		_, err = s.Write(nil) // a pack may end, or be nothing but, blobs without bytes
-	}
-	if s.w != nil {
-		err = errors.Join(err, s.w.Abort())
-		s.w = nil
-	}
+	err := s.commitEmpty()
+	s.hashing.wait()
 	err = errors.Join(err, s.commits.wait())
+	for i, a := range s.arriving {
+		err = errors.Join(err, a.stage.Abort())
+		delete(s.arriving, i)
+	}
+	s.open = nil
 	err = s.fail(err) // the first one, which may have come before
 	_ = s.fail(os.ErrClosed)
 	return err
+}
+
+// commitEmpty brings in the blobs without bytes, for which no Write comes.
+func (s *Sink) commitEmpty() error {
+	for i, b := range s.blobs {
+		if b.Size > 0 || s.fate(i) != fateMissing || s.failed() != nil {
+			continue
+		}
+		stage, err := s.st.StageBlob(b)
+		if err != nil {
+			return err
+		}
+		s.commits.commit(stage, func(err error) error { return s.committed(i, err) })
+	}
+	return nil
 }
 
 // Result returns what became of the blobs; what is under way counts as missing,
@@ -164,7 +234,7 @@ func (s *Sink) Result() SinkResult {
 			r.Committed = append(r.Committed, d)
 		case fateBad:
 			r.Bad = append(r.Bad, d)
-		case fateMissing:
+		case fateMissing, fateComing:
 			r.Missing = append(r.Missing, d)
 		}
 	}
@@ -202,4 +272,7 @@ func (s *Sink) setFate(i int, f fate) {
 	s.fates[i] = f
 }
 
-var _ io.WriteCloser = (*Sink)(nil)
+var (
+	_ io.WriteCloser = (*Sink)(nil)
+	_ io.WriterAt    = (*Sink)(nil)
+)
