@@ -28,15 +28,18 @@ func newCommitter() *committer {
 // Commit returns goes through done, and what that returns ends the whole run.
 func (c *committer) commit(w committable, done func(error) error) {
 	c.group.Go(func() error {
-		if err := done(w.Commit()); err != nil {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			if c.first == nil {
-				c.first = err
-			}
-		}
+		c.note(done(w.Commit()))
 		return nil
 	})
+}
+
+// note keeps the first error; nil is none.
+func (c *committer) note(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.first == nil {
+		c.first = err
+	}
 }
 
 // failed returns the first error so far.

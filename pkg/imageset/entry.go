@@ -19,7 +19,10 @@ type entry struct {
 	name string // relative, slash-separated, as fs.ValidPath wants it
 	dir  bool
 	size int64
-	body io.Reader // valid until the next entry; nil for a directory
+	body io.Reader // valid until the next entry; nil for a directory, or beside open
+	// open reads a file at any time, beside others; nil when that cannot be.
+	open func() (io.ReadCloser, error)
+	link string // what a symbolic link holds, where links are taken; else ""
 }
 
 // entries are a bundle's, one after the other; next returns io.EOF at the end.
@@ -31,6 +34,7 @@ type entries interface {
 type tarEntries struct {
 	tr    *tar.Reader
 	count int
+	links bool // symbolic links are taken
 }
 
 func (t *tarEntries) next() (entry, error) {
@@ -44,14 +48,19 @@ func (t *tarEntries) next() (entry, error) {
 	if t.count++; t.count > maxEntries {
 		return entry{}, fmt.Errorf("%w: more than %d entries", ErrTooLarge, maxEntries)
 	}
-	if err := checkHeader(h); err != nil {
+	isLink := t.links && h.Typeflag == tar.TypeSymlink
+	if err := checkHeader(h); err != nil && !isLink {
 		return entry{}, &RefusedError{Entry: printable(h.Name), Err: err}
 	}
 	name, err := cleanName(h.Name)
 	if err != nil {
 		return entry{}, &RefusedError{Entry: printable(h.Name), Err: err}
 	}
-	return entry{name: name, dir: h.Typeflag == tar.TypeDir, size: h.Size, body: t.tr}, nil
+	e := entry{name: name, dir: h.Typeflag == tar.TypeDir, size: h.Size, body: t.tr}
+	if isLink {
+		e.link, e.size = h.Linkname, 0
+	}
+	return e, nil
 }
 
 // kinds are the typeflags that are refused, in words.
@@ -119,14 +128,12 @@ func printable(name string) string {
 type walkEntries struct {
 	fsys  fs.FS
 	queue []string // names still to be read, the next one last
-	open  fs.File
 	count int
 }
 
 func newWalk(fsys fs.FS) *walkEntries { return &walkEntries{fsys: fsys, queue: []string{"."}} }
 
 func (w *walkEntries) next() (entry, error) {
-	w.close()
 	if len(w.queue) == 0 {
 		return entry{}, io.EOF
 	}
@@ -145,10 +152,7 @@ func (w *walkEntries) next() (entry, error) {
 	case !info.Mode().IsRegular():
 		return entry{}, &RefusedError{Entry: printable(name), Err: fmt.Errorf("%w: %v", ErrUnsafe, info.Mode().Type())}
 	}
-	if w.open, err = w.fsys.Open(name); err != nil {
-		return entry{}, &readError{err}
-	}
-	return entry{name: name, size: info.Size(), body: w.open}, nil
+	return entry{name: name, size: info.Size(), open: func() (io.ReadCloser, error) { return w.fsys.Open(name) }}, nil
 }
 
 func (w *walkEntries) push(dir string) error {
@@ -160,11 +164,4 @@ func (w *walkEntries) push(dir string) error {
 		w.queue = append(w.queue, path.Join(dir, list[i].Name()))
 	}
 	return nil
-}
-
-func (w *walkEntries) close() {
-	if w.open != nil {
-		w.open.Close()
-		w.open = nil
-	}
 }

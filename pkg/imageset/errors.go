@@ -30,6 +30,13 @@ var (
 	ErrNoSpace = errors.New("imageset: not enough space for the images")
 	// ErrSourceChanged: somebody wrote to the bundle while it was read.
 	ErrSourceChanged = errors.New("imageset: bundle changed while it was read")
+	// ErrOrigin: the place that images come from cannot be read; that says nothing
+	// of them. Try again.
+	ErrOrigin = errors.New("imageset: cannot read from the images' source")
+	// ErrForeign: a layer that registries need not hold, and such are not wanted.
+	ErrForeign = errors.New("imageset: image has a foreign layer")
+	// ErrConflict: two sources have different images of one name.
+	ErrConflict = errors.New("imageset: the name stands for two images")
 	// ErrNoBundle and ErrManyBundles: FindBundle needs exactly one.
 	ErrNoBundle    = errors.New("imageset: no bundle found")
 	ErrManyBundles = errors.New("imageset: more than one bundle found")

@@ -1,14 +1,16 @@
 package imageset
 
 import (
-	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
@@ -26,108 +28,86 @@ type ImportOptions struct {
 	// SHA512, in hex, is that of the source as it lies on disk. Import takes it
 	// from <name>.sha512sum beside the bundle when it is empty.
 	SHA512 string
+	// DemandSum refuses a file without such a sum.
+	DemandSum bool
+	// Images are patterns of the images to take, see MatchImage; all when empty.
+	Images []string
+	// Platforms are what to take of a manifest list; empty: all that the source
+	// has. The list itself stays as it is, so that its digest does.
+	Platforms []store.Platform
+	// RefuseForeign refuses images with layers that registries need not hold.
+	// Else they are taken where the source has them, and named where it does not.
+	RefuseForeign bool
 }
 
-// Import reads the bundle at path, or a directory that a registry:2 keeps, into
-// the store: blobs and the set, which is not activated. A bundle that was read
-// before, did not change since and is still whole in the store is not read
-// again. A bundle that is not accepted leaves nothing behind; the error says
+// choice is what of these options decides which images come of a file.
+func (o ImportOptions) choice() string {
+	if len(o.Images) == 0 && len(o.Platforms) == 0 && !o.RefuseForeign {
+		return ""
+	}
+	return fmt.Sprintf("images %q platforms %q refuse foreign %t", o.Images, o.Platforms, o.RefuseForeign)
+}
+
+// Import reads what lies at path into the store: blobs and the set, which is not
+// activated. That is a bundle, or a directory that a registry:2 keeps; an archive
+// of docker save or podman save; an OCI layout, as a directory or a tar. A file
+// that was read before, did not change since and is still whole in the store is
+// not read again. One that is not accepted leaves nothing behind; the error says
 // why, as one of this package's sentinels, mostly in a *RefusedError.
 func Import(ctx context.Context, path string, st *store.Store, opts ImportOptions) (*store.Set, error) {
-	f, err := os.Open(path)
+	rec, set, err := recall(path, st, opts)
+	if err == nil && set == nil {
+		im := newImporter(st, opts)
+		set, err = im.whole(ctx, func(ctx context.Context) error { return im.path(ctx, path) })
+		if err == nil && rec != nil {
+			err = rec.keep(st, set)
+		}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("importing: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("importing: %w", err)
-	}
-	if info.IsDir() {
-		return importDir(ctx, path, st, opts)
-	}
-	if !info.Mode().IsRegular() { // /dev/stdin
-		return ImportStream(ctx, f, st, opts)
-	}
-	set, err := importFile(ctx, f, info, st, opts)
-	if err != nil {
-		return nil, fmt.Errorf("importing %s: %w", path, err)
+		return nil, fmt.Errorf("importing %s: %w", filepath.Clean(path), err)
 	}
 	return set, nil
 }
 
-func importFile(ctx context.Context, f *os.File, info os.FileInfo, st *store.Store, opts ImportOptions) (*store.Set, error) {
-	rec, err := newRecord(f.Name(), info)
+// recall returns the set that a regular file made before, if it is unchanged, and
+// what to keep of the file else.
+func recall(path string, st *store.Store, opts ImportOptions) (*record, *store.Set, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, nil, err
+	}
+	rec, err := newRecord(path, info)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if !opts.Force {
-		if set := rec.known(st); set != nil {
-			return set, nil
-		}
+	rec.Choice = opts.choice()
+	if opts.Force || opts.SHA512 != "" || opts.DemandSum {
+		return &rec, nil, nil // a sum that is given is compared
 	}
-	if opts.SHA512 == "" {
-		if opts.SHA512, err = readSum(f.Name()); err != nil {
-			return nil, err
-		}
-	}
-	set, err := importPacked(ctx, f, info.Size(), st, opts)
-	if err != nil {
-		return nil, err
-	}
-	after, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if again, err := newRecord(f.Name(), after); err != nil || again != rec {
-		return nil, errors.Join(ErrSourceChanged, err)
-	}
-	return set, rec.keep(st, set)
+	return &rec, rec.known(st), nil
 }
 
-// ImportStream is Import of a bundle that comes through r, which is read to its
+// ImportStream is Import of a file that comes through r, which is read to its
 // end. When ctx ends while a Read hangs, closing r is the caller's.
 func ImportStream(ctx context.Context, r io.Reader, st *store.Store, opts ImportOptions) (*store.Set, error) {
-	set, err := importPacked(ctx, r, 0, st, opts)
+	im := newImporter(st, opts)
+	set, err := im.whole(ctx, func(ctx context.Context) error { return im.packed(ctx, r, 0, opts.SHA512) })
 	if err != nil {
 		return nil, fmt.Errorf("importing: %w", err)
 	}
 	return set, nil
 }
 
-func importPacked(ctx context.Context, r io.Reader, total int64, st *store.Store, opts ImportOptions) (*store.Set, error) {
-	src, err := newSource(ctx, r, total, opts)
-	if err != nil {
-		return nil, err
-	}
-	defer src.Close()
-	list := &tarEntries{tr: tar.NewReader(src.tail)}
-	return newImporter(st, opts).run(ctx, list, func() error { return src.finish(opts.SHA512) })
-}
-
-func importDir(ctx context.Context, dir string, st *store.Store, opts ImportOptions) (*store.Set, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("importing: %w", err)
-	}
-	defer root.Close()
-	list := newWalk(root.FS())
-	defer list.close()
-	set, err := newImporter(st, opts).run(ctx, list, func() error { return nil })
-	if err != nil {
-		return nil, fmt.Errorf("importing %s: %w", filepath.Clean(dir), err)
-	}
-	return set, nil
-}
-
-// An importer is one run over the entries of a bundle. It is used by one
-// goroutine; only the commits of blobs run beside it.
+// An importer is one import. One goroutine uses it; the blobs are written, and
+// committed, by others beside it, for which mu guards what they share.
 type importer struct {
 	st   *store.Store
 	opts ImportOptions
 
 	commits *committer
-	buf     []byte
+	workers errgroup.Group    // for blobs that can be read in any order
+	bufs    sync.Pool         // of copyBuffer bytes
+	resumes bool              // blobs stay when the source breaks off
 	names   map[nameHash]bool // of files, to find doubles
 	skipped []string          // entries left out
 	skips   int               // how many there are
@@ -137,11 +117,16 @@ type importer struct {
 	found   bool
 	release *store.Release // from the .version file
 
-	blobs     map[store.Digest]int64 // all in the bundle, with their sizes
-	added     []store.Digest         // those of them that the store did not have
-	claimed   []store.Digest         // those of them that it had
 	revisions map[revision]bool
 	tags      []store.Image
+	unwanted  int // tags that were not asked for
+
+	mu      sync.Mutex
+	blobs   map[store.Digest]int64 // all in the bundle, with their sizes
+	added   []store.Digest         // those of them that the store did not have
+	claimed []store.Digest         // those of them that it had
+	done    int64                  // bytes, for the progress of origins
+	total   int64
 }
 
 type revision struct {
@@ -150,24 +135,34 @@ type revision struct {
 }
 
 func newImporter(st *store.Store, opts ImportOptions) *importer {
-	return &importer{
+	im := &importer{
 		st:        st,
 		opts:      opts,
 		commits:   newCommitter(),
-		buf:       make([]byte, copyBuffer),
 		names:     make(map[nameHash]bool),
 		blobs:     make(map[store.Digest]int64),
 		revisions: make(map[revision]bool),
 	}
+	im.bufs.New = func() any { return new([copyBuffer]byte) }
+	im.workers.SetLimit(blobsAtOnce)
+	return im
 }
 
-// run reads everything, then makes the set of it. Whatever fails, blobs that
-// were not in the store before are taken out again.
+// run is whole for a list of entries.
 func (im *importer) run(ctx context.Context, list entries, finish func() error) (*store.Set, error) {
-	err := im.read(ctx, list)
-	if err == nil {
-		err = finish()
-	}
+	return im.whole(ctx, func(ctx context.Context) error {
+		if err := im.read(ctx, list); err != nil {
+			return err
+		}
+		return finish()
+	})
+}
+
+// whole reads everything, then makes the set of it. When that fails, blobs that
+// were not in the store before are taken out again, but for those of a source that
+// only broke off and can be continued.
+func (im *importer) whole(ctx context.Context, read func(context.Context) error) (*store.Set, error) {
+	err := read(ctx)
 	if e := im.commits.wait(); err == nil {
 		err = e
 	}
@@ -176,6 +171,9 @@ func (im *importer) run(ctx context.Context, list entries, finish func() error) 
 		set, err = im.makeSet(ctx)
 	}
 	im.unclaim(set)
+	if err != nil && im.resumes && brokeOff(err) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, errors.Join(err, im.removeAdded(nil))
 	}
@@ -187,7 +185,21 @@ func (im *importer) run(ctx context.Context, list entries, finish func() error) 
 	return set, nil
 }
 
+// restart forgets what holds for one source only.
+func (im *importer) restart() {
+	im.names, im.prefix, im.found = make(map[nameHash]bool), "", false
+}
+
+// read takes all entries. When it returns nobody reads from them any more.
 func (im *importer) read(ctx context.Context, list entries) error {
+	err := im.readAll(ctx, list)
+	if e := im.workers.Wait(); err == nil {
+		err = e
+	}
+	return err
+}
+
+func (im *importer) readAll(ctx context.Context, list entries) error {
 	for {
 		if err := errors.Join(ctx.Err(), im.commits.failed()); err != nil {
 			return err
@@ -255,6 +267,15 @@ func (im *importer) removeAdded(set *store.Set) error {
 		im.note(fmt.Sprintf("%d blobs that no tag needs were left out", extra))
 	}
 	return errors.Join(errs...)
+}
+
+// brokeOff reports whether an import ended for a reason that says nothing about
+// the source's content.
+func brokeOff(err error) bool {
+	var refused *RefusedError
+	var read *readError
+	return !errors.As(err, &refused) && (errors.As(err, &read) || errors.Is(err, ErrOrigin) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
 }
 
 func (im *importer) extra(set *store.Set) int {

@@ -29,13 +29,18 @@ func (im *importer) entry(ctx context.Context, e entry) error {
 	if err == nil && !e.dir {
 		err = im.file(ctx, e, p)
 	}
+	return im.refusal(ctx, err, e, p.digest)
+}
+
+// refusal names the entry in what is wrong with it.
+func (im *importer) refusal(ctx context.Context, err error, e entry, d store.Digest) error {
 	var refused *RefusedError
 	var read *readError
 	switch {
 	case err == nil, errors.As(err, &refused), errors.As(err, &read), ctx.Err() != nil:
 		return err
 	}
-	return &RefusedError{Entry: printable(e.name), Blob: p.digest, Err: err}
+	return &RefusedError{Entry: printable(e.name), Blob: d, Err: err}
 }
 
 // place finds out what an entry is. All of the registry must lie under one
@@ -136,7 +141,12 @@ func (im *importer) link(e entry, p place) error {
 		if len(im.tags) >= store.MaxImages {
 			return fmt.Errorf("%w: more than %d tags", ErrTooLarge, store.MaxImages)
 		}
-		im.tags = append(im.tags, store.Image{Repository: p.repo, Tag: p.tag, Manifest: target})
+		img := store.Image{Repository: p.repo, Tag: p.tag, Manifest: target}
+		if !im.opts.wants(img) {
+			im.unwanted++
+			return nil
+		}
+		im.tags = append(im.tags, img)
 		return nil
 	}
 	if target != p.digest {
@@ -152,27 +162,52 @@ func (im *importer) link(e entry, p place) error {
 }
 
 // blob takes a blob. What the store has already is read and hashed all the
-// same, but not written again, unless that is asked for.
+// same, but not written again, unless that is asked for. One that can be read in
+// any order is left to a goroutine of its own.
 func (im *importer) blob(ctx context.Context, e entry, d store.Digest) error {
-	if len(im.blobs) >= store.MaxBlobs {
+	im.mu.Lock()
+	n := len(im.blobs)
+	im.blobs[d] = e.size
+	im.mu.Unlock()
+	if n >= store.MaxBlobs {
 		return fmt.Errorf("%w: more than %d blobs", ErrTooLarge, store.MaxBlobs)
 	}
-	im.blobs[d] = e.size
+	if e.open == nil {
+		return im.blobFrom(ctx, e.body, e, d)
+	}
+	im.workers.Go(func() error {
+		err := im.opened(ctx, e, d)
+		im.commits.note(err)
+		return err
+	})
+	return nil
+}
+
+func (im *importer) opened(ctx context.Context, e entry, d store.Digest) error {
+	body, err := e.open()
+	if err != nil {
+		return &readError{err}
+	}
+	defer body.Close()
+	return im.refusal(ctx, im.blobFrom(ctx, body, e, d), e, d)
+}
+
+func (im *importer) blobFrom(ctx context.Context, body io.Reader, e entry, d store.Digest) error {
 	b := store.Blob{Digest: d, Size: e.size}
 	im.st.Claim(d) // before it is looked for: GC may run beside us
 	if !im.opts.Force && im.has(b) {
-		im.claimed = append(im.claimed, d)
+		im.know(b, knownBefore)
 		h := sha256.New()
-		if err := im.copy(ctx, h, e); err != nil {
+		if err := im.copy(ctx, h, body, b.Size); err != nil {
 			return err
 		}
 		return checkSum(h, d)
 	}
 	defer im.st.Unclaim(d) // the writer has its own claim
-	if err := im.space(b); err != nil {
+	if err := im.space(b.Size); err != nil {
 		return err
 	}
-	return im.write(ctx, e, b)
+	return im.write(ctx, body, e, b)
 }
 
 // has reports whether the store has the blob. A small one, which may be a
@@ -186,17 +221,17 @@ func (im *importer) has(b store.Blob) bool {
 	return err == nil && have.Size == b.Size
 }
 
-func (im *importer) write(ctx context.Context, e entry, b store.Blob) error {
+func (im *importer) write(ctx context.Context, body io.Reader, e entry, b store.Blob) error {
 	_, absent := im.st.Stat(b.Digest)
 	w, err := im.st.NewBlob(b)
 	if err != nil {
 		return err
 	}
-	if err := im.copy(ctx, w, e); err != nil {
+	if err := im.copy(ctx, w, body, b.Size); err != nil {
 		return errors.Join(err, w.Abort())
 	}
 	if absent != nil {
-		im.added = append(im.added, b.Digest)
+		im.know(b, knownAdded)
 	}
 	im.commits.commit(w, func(err error) error {
 		if err != nil {
@@ -214,34 +249,77 @@ func checkSum(h hash.Hash, want store.Digest) error {
 	return nil
 }
 
-// space compares the next blob with what the filesystem has left: fault 18.
-func (im *importer) space(b store.Blob) error {
+// space compares what comes next with what the filesystem has left: fault 18.
+func (im *importer) space(size int64) error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(im.st.Dir(), &fs); err != nil {
 		return fmt.Errorf("looking for space in %s: %w", im.st.Dir(), err)
 	}
-	if free := int64(fs.Bavail) * fs.Bsize; b.Size > free {
-		return fmt.Errorf("%w: the blob needs %d bytes, %s has %d left", ErrNoSpace, b.Size, im.st.Dir(), free)
+	if free := int64(fs.Bavail) * fs.Bsize; size > free {
+		return fmt.Errorf("%w: %d bytes are needed, %s has %d left", ErrNoSpace, size, im.st.Dir(), free)
 	}
 	return nil
 }
 
-// copy copies the entry's bytes, all of them, and looks at the context between.
-func (im *importer) copy(ctx context.Context, w io.Writer, e entry) error {
-	for left := e.size; left > 0; {
+// copy copies so many bytes, all of them, and looks at the context between.
+func (im *importer) copy(ctx context.Context, w io.Writer, r io.Reader, size int64) error {
+	buf := im.bufs.Get().(*[copyBuffer]byte)
+	defer im.bufs.Put(buf)
+	for left := size; left > 0; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n, err := io.ReadFull(e.body, im.buf[:min(left, int64(len(im.buf)))])
+		n, err := io.ReadFull(r, buf[:min(left, copyBuffer)])
 		if err != nil {
 			return classify(noEOF(err))
 		}
-		if _, err := w.Write(im.buf[:n]); err != nil {
+		if _, err := w.Write(buf[:n]); err != nil {
 			return err
 		}
 		left -= int64(n)
+		im.progressed(int64(n))
 	}
 	return nil
+}
+
+// known is what an import did about a blob.
+type known uint8
+
+const (
+	knownBefore   known = iota // the store had it; the import has claimed it
+	knownAdded                 // the store did not have it
+	knownReplaced              // the store had it, and it was written anew
+)
+
+// know notes a blob of the source.
+func (im *importer) know(b store.Blob, how known) {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	im.blobs[b.Digest] = b.Size
+	switch how {
+	case knownBefore:
+		im.claimed = append(im.claimed, b.Digest)
+	case knownAdded:
+		im.added = append(im.added, b.Digest)
+	}
+}
+
+// expect tells the progress of bytes to come. Without it, as for a packed bundle,
+// the progress is that of the source's own bytes.
+func (im *importer) expect(n int64) {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	im.total += n
+}
+
+func (im *importer) progressed(n int64) {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	if im.total == 0 || im.opts.Progress == nil {
+		return
+	}
+	im.done += n
+	im.opts.Progress(im.done, im.total)
 }
 
 func noEOF(err error) error {
@@ -255,8 +333,17 @@ func readEntry(e entry, max int64) ([]byte, error) {
 	if e.size > max {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are taken", ErrTooLarge, e.size, max)
 	}
+	body := e.body
+	if e.open != nil {
+		f, err := e.open()
+		if err != nil {
+			return nil, &readError{err}
+		}
+		defer f.Close()
+		body = f
+	}
 	raw := make([]byte, e.size)
-	if _, err := io.ReadFull(e.body, raw); err != nil {
+	if _, err := io.ReadFull(body, raw); err != nil {
 		return nil, classify(noEOF(err))
 	}
 	return raw, nil

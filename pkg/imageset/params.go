@@ -10,7 +10,12 @@ const (
 	maxSumFile   = 64 << 10 // bytes of a .sha512sum file
 	maxRevisions = 200_000
 	maxConfig    = 4 << 20
-	maxNotes     = 20 // skipped entries, and absent images, that are named one by one
+	maxSavedList = 16 << 20 // bytes of docker save's manifest.json
+	maxLayers    = 1024     // of one image in it; Docker's own bound is 127
+	maxNames     = 64 << 20 // bytes of all names in a plain tar
+	maxLinks     = 4        // from one to the next, in an archive
+	sniffed      = 64 << 10 // bytes by which a packed tar's kind is found
+	maxNotes     = 20       // skipped entries, and absent images, that are named one by one
 
 	// Layers are compressed already, so that a bundle unpacks to little more
 	// than its own size. Deflate can reach 1032:1; that is not an image.
@@ -34,6 +39,12 @@ const (
 	commitsAtOnce = 4
 
 	copyBuffer = 1 << 20
+
+	// blobsAtOnce is how many blobs of a source that can be read in any order are
+	// hashed and written at once, with a copyBuffer each; manifestsAtOnce how many
+	// manifests are asked for.
+	blobsAtOnce     = 8
+	manifestsAtOnce = 8
 
 	// provenBlob is up to which size a blob that the store has is hashed before
 	// it is believed.

@@ -23,7 +23,9 @@ type record struct {
 	Ctime int64  `json:"ctime_ns"`
 	Inode uint64 `json:"inode"`
 	Dev   uint64 `json:"device"`
-	Set   string `json:"set"`
+	// Choice says which part of it was taken; "" for all.
+	Choice string `json:"choice,omitempty"`
+	Set    string `json:"set"`
 }
 
 const maxRecord = 16 << 10

@@ -37,17 +37,24 @@ func newResolver(im *importer) *resolver {
 }
 
 func (r *resolver) resolveAll(ctx context.Context) error {
+	if len(r.im.tags) == 0 && r.im.unwanted > 0 {
+		return fmt.Errorf("%w: none of its %d images was asked for", ErrNotBundle, r.im.unwanted)
+	}
 	if len(r.im.tags) == 0 {
-		return fmt.Errorf("%w: there is no tag under %s", ErrNotBundle, store.RegistryRoot)
+		return fmt.Errorf("%w: there is no image with a tag", ErrNotBundle)
 	}
 	slices.SortFunc(r.im.tags, func(a, b store.Image) int {
 		return cmp.Or(strings.Compare(a.Repository, b.Repository), strings.Compare(a.Tag, b.Tag))
 	})
-	for _, m := range r.im.tags {
+	for i, m := range r.im.tags {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		r.image = m.Repository + ":" + m.Tag
+		if i > 0 && r.image == nameOf(r.im.tags[i-1]) && m.Manifest != r.im.tags[i-1].Manifest {
+			return &RefusedError{Image: r.image, Blob: m.Manifest,
+				Err: fmt.Errorf("%w: the other is %s", ErrConflict, r.im.tags[i-1].Manifest)}
+		}
 		if !r.im.revisions[revision{m.Repository, m.Manifest}] {
 			return &RefusedError{Image: r.image, Blob: m.Manifest, Err: ErrNoRevision}
 		}
@@ -64,12 +71,15 @@ func (r *resolver) checkIndexes() error {
 	for _, x := range r.indexes {
 		needs, absent := x.manifest.Needs(r.architectures(), r.has)
 		for _, c := range needs {
-			if !r.has(c.Digest) {
+			if !r.has(c.Digest) && r.im.opts.wantsPlatform(c.Platform) {
 				return &RefusedError{Image: x.image, Blob: c.Digest,
 					Err: fmt.Errorf("%w: it is the image for %s", ErrMissingBlob, printable(c.Platform.String()))}
 			}
 		}
 		for _, c := range absent {
+			if !r.im.opts.wantsPlatform(c.Platform) {
+				continue
+			}
 			r.absent = append(r.absent, fmt.Sprintf("%s: the image for %s, %s, is not in the bundle",
 				x.image, printable(c.Platform.String()), c.Digest))
 		}
@@ -102,6 +112,11 @@ func (r *resolver) manifest(d store.Digest, depth int) (bad store.Digest, err er
 	if err != nil {
 		return d, err
 	}
+	if r.im.opts.RefuseForeign {
+		if i := slices.IndexFunc(m.Layers, store.Descriptor.Foreign); i >= 0 {
+			return m.Layers[i].Digest, ErrForeign
+		}
+	}
 	r.need[d] = true
 	for _, c := range r.children(m) {
 		if err := r.child(c); err != nil {
@@ -123,7 +138,7 @@ func (r *resolver) children(m store.Manifest) []store.Descriptor {
 	needs, absent := m.Needs(nil, r.has)
 	if m.IsIndex() {
 		r.indexes = append(r.indexes, index{r.image, m})
-		return needs
+		return slices.DeleteFunc(needs, func(d store.Descriptor) bool { return !r.im.opts.wantsPlatform(d.Platform) })
 	}
 	for _, c := range absent {
 		r.absent = append(r.absent, fmt.Sprintf("%s: the foreign layer %s is not in the bundle; engines fetch it from its own address",

@@ -26,13 +26,15 @@ type source struct {
 	first    *ahead
 	unpack   io.ReadCloser
 	unpacked *ahead
-	tail     *tailReader // what the tar reader reads
+	head     *bufio.Reader // for a look at what comes
+	tail     *tailReader   // what the tar reader reads
 }
 
 // newSource finds out how r is packed. total is its length, 0 when not known.
-func newSource(ctx context.Context, r io.Reader, total int64, opts ImportOptions) (*source, error) {
-	s := &source{packed: &packedReader{cancelled: ctx.Err, r: r, total: total, progress: opts.Progress}}
-	if opts.SHA512 != "" {
+// sum says that its SHA-512 will be asked for.
+func newSource(ctx context.Context, r io.Reader, total int64, sum string, progress func(read, total int64)) (*source, error) {
+	s := &source{packed: &packedReader{cancelled: ctx.Err, r: r, total: total, progress: progress}}
+	if sum != "" {
 		s.packed.sum = sha512.New()
 	}
 	s.first = readAhead(s.packed, packedBuffer, packedBuffers)
@@ -43,7 +45,8 @@ func newSource(ctx context.Context, r io.Reader, total int64, opts ImportOptions
 	}
 	s.unpack = unpack
 	s.unpacked = readAhead(&boundedReader{r: unpack, packed: &s.packed.n}, unpackedBuffer, unpackedBuffers)
-	s.tail = &tailReader{r: s.unpacked}
+	s.head = bufio.NewReaderSize(s.unpacked, sniffed)
+	s.tail = &tailReader{r: s.head}
 	return s, nil
 }
 
@@ -53,12 +56,13 @@ func unpacker(r *bufio.Reader) (io.ReadCloser, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	switch {
-	case len(magic) == 0:
+	if len(magic) == 0 {
 		return nil, io.ErrUnexpectedEOF
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+	}
+	switch packing(magic) {
+	case packedGzip:
 		return gzip.NewReader(r)
-	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case packedZstd:
 		zr, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
@@ -67,6 +71,29 @@ func unpacker(r *bufio.Reader) (io.ReadCloser, error) {
 		return zr.IOReadCloser(), nil
 	}
 	return io.NopCloser(r), nil
+}
+
+// unpackerOf is unpacker for any reader.
+func unpackerOf(r io.Reader) (io.ReadCloser, error) { return unpacker(bufio.NewReaderSize(r, 64<<10)) }
+
+// packed is how bytes are compressed.
+type packed uint8
+
+const (
+	packedNot packed = iota
+	packedGzip
+	packedZstd
+)
+
+// packing tells by the first four bytes.
+func packing(magic []byte) packed {
+	switch {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		return packedGzip
+	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return packedZstd
+	}
+	return packedNot
 }
 
 // finish reads what follows the archive: padding, and checksums.
@@ -80,10 +107,24 @@ func (s *source) finish(want string) error {
 	if want == "" {
 		return nil
 	}
-	if got := hex.EncodeToString(s.packed.sum.Sum(nil)); !strings.EqualFold(got, want) {
+	return sumMatches(s.packed.sum, want)
+}
+
+// sumMatches compares with a sum in hexadecimal.
+func sumMatches(h hash.Hash, want string) error {
+	if got := hex.EncodeToString(h.Sum(nil)); !strings.EqualFold(got, want) {
 		return fmt.Errorf("%w: it is %s…, not %s…", ErrCheckSum, got[:16], want[:min(16, len(want))])
 	}
 	return nil
+}
+
+// sumIs reads r to its end and compares its SHA-512; cancelled is asked between.
+func sumIs(r io.Reader, want string, cancelled func() error) error {
+	h := sha512.New()
+	if _, err := io.Copy(h, &packedReader{cancelled: cancelled, r: r}); err != nil {
+		return err
+	}
+	return sumMatches(h, want)
 }
 
 func (s *source) drain() error {

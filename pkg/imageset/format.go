@@ -1,0 +1,335 @@
+package imageset
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"sync/atomic"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+)
+
+// format is what a tar or a directory holds.
+type format uint8
+
+const (
+	formatUnknown format = iota
+	formatBundle         // a registry:2 directory
+	formatArchive        // docker save's, or an OCI layout, or both in one
+)
+
+// formatOf is what the name of an entry tells.
+func formatOf(name string) format {
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/")
+	if _, _, ok := splitPrefix(name); ok {
+		return formatBundle
+	}
+	top, _, _ := strings.Cut(name, "/")
+	switch top {
+	case "oci-layout", "index.json", "manifest.json", "repositories", "blobs":
+		return formatArchive
+	}
+	hex, _, _ := strings.Cut(top, ".")
+	if _, err := store.ParseDigest("sha256:" + hex); err == nil {
+		return formatArchive
+	}
+	return formatUnknown
+}
+
+// sniff finds a tar's format by its first bytes. Archives of engines begin with a
+// name that tells; what does not is taken for a bundle.
+func sniff(head []byte) format {
+	for tr := tar.NewReader(bytes.NewReader(head)); ; {
+		h, err := tr.Next()
+		if err != nil {
+			return formatBundle
+		}
+		if f := formatOf(h.Name); f != formatUnknown {
+			return f
+		}
+	}
+}
+
+// path takes a file or a directory.
+func (im *importer) path(ctx context.Context, name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	im.restart()
+	switch {
+	case info.IsDir():
+		return im.directory(ctx, name)
+	case !info.Mode().IsRegular(): // /dev/stdin
+		return im.packed(ctx, f, 0, im.opts.SHA512)
+	}
+	return im.regular(ctx, f, info)
+}
+
+// regular takes a file, and proves that it stays as it is meanwhile.
+func (im *importer) regular(ctx context.Context, f *os.File, info os.FileInfo) error {
+	rec, err := newRecord(f.Name(), info)
+	if err != nil {
+		return err
+	}
+	want := im.opts.SHA512
+	if want == "" {
+		if want, err = readSum(f.Name()); err != nil {
+			return err
+		}
+	}
+	if want == "" && im.opts.DemandSum {
+		return fmt.Errorf("%w: there is no %s.sha512sum", ErrCheckSum, f.Name())
+	}
+	if err := im.content(ctx, f, info.Size(), want); err != nil {
+		return err
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if again, err := newRecord(f.Name(), after); err != nil || again != rec {
+		return errors.Join(ErrSourceChanged, err)
+	}
+	return nil
+}
+
+// content takes a file's bytes: a plain tar in any order, a packed one from its
+// beginning to its end.
+func (im *importer) content(ctx context.Context, f *os.File, size int64, want string) error {
+	if isPacked(f) || size == 0 {
+		return im.packed(ctx, f, size, want)
+	}
+	sum := startSum(ctx, f, size, want)
+	err := im.plain(ctx, f, size)
+	if e := sum(err != nil); err == nil {
+		err = e
+	}
+	return err
+}
+
+func (im *importer) plain(ctx context.Context, f io.ReaderAt, size int64) error {
+	index, err := indexTar(ctx, f, size)
+	if err != nil {
+		return err
+	}
+	if index.format == formatArchive {
+		return im.archive(ctx, index)
+	}
+	list := &indexedEntries{index: index}
+	var total int64
+	for _, e := range index.list {
+		total += e.size
+	}
+	im.expect(total)
+	return im.read(ctx, list)
+}
+
+// packed takes a tar that can be read only once. An archive of an engine, whose
+// list of contents may come last, is unpacked to a file first.
+func (im *importer) packed(ctx context.Context, r io.Reader, total int64, want string) error {
+	src, err := newSource(ctx, r, total, want, im.opts.Progress)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	head, err := src.head.Peek(sniffed)
+	if len(head) == 0 && err != nil && !errors.Is(err, io.EOF) {
+		return classify(err)
+	}
+	if sniff(head) == formatArchive {
+		return im.spooled(ctx, src, want)
+	}
+	if err := im.read(ctx, &tarEntries{tr: tar.NewReader(src.tail)}); err != nil {
+		return err
+	}
+	return src.finish(want)
+}
+
+// spooled takes an archive by way of a file that has no name, so that nothing is
+// left of it however this ends.
+func (im *importer) spooled(ctx context.Context, src *source, want string) error {
+	f, err := os.CreateTemp(im.st.OwnDir(), ".spool-*")
+	if err != nil {
+		return fmt.Errorf("unpacking the archive: %w", err)
+	}
+	defer f.Close()
+	if err := os.Remove(f.Name()); err != nil {
+		return fmt.Errorf("unpacking the archive: %w", err)
+	}
+	size, err := io.Copy(f, onlyReader{src.tail})
+	if err != nil {
+		return errors.Join(classifySpool(err), ctx.Err())
+	}
+	if err := src.finish(want); err != nil {
+		return err
+	}
+	index, err := indexTar(ctx, f, size)
+	if err != nil {
+		return err
+	}
+	return im.archive(ctx, index)
+}
+
+// onlyReader hides what else a reader can do.
+type onlyReader struct{ io.Reader }
+
+// classifySpool tells the disk's errors from the archive's.
+func classifySpool(err error) error {
+	var disk *fs.PathError
+	var read *readError
+	if errors.As(err, &disk) && !errors.As(err, &read) {
+		return fmt.Errorf("unpacking the archive: %w", err)
+	}
+	return classify(err)
+}
+
+func (im *importer) directory(ctx context.Context, dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, name := range []string{"index.json", "manifest.json"} {
+		if info, err := root.Lstat(name); err == nil && info.Mode().IsRegular() {
+			return im.archive(ctx, dirFiles{root})
+		}
+	}
+	return im.read(ctx, newWalk(root.FS()))
+}
+
+// archive takes an OCI layout or, where its index names no image, docker save's
+// list.
+func (im *importer) archive(ctx context.Context, files files) error {
+	o, err := openArchive(files, im.note)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	return im.origin(ctx, o)
+}
+
+// OpenArchive opens a plain tar of docker save's kind, or of an OCI layout, of so
+// many bytes. note is told what is left out.
+func OpenArchive(ctx context.Context, f io.ReaderAt, size int64, note func(string)) (Origin, error) {
+	index, err := indexTar(ctx, f, size)
+	if err != nil {
+		return nil, err
+	}
+	return openArchive(index, note)
+}
+
+func openArchive(files files, note func(string)) (Origin, error) {
+	layout, err := openLayout(files, note)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if layout != nil && len(layout.images) > 0 {
+		return layout, nil
+	}
+	saved, err := openSaved(files, note)
+	switch {
+	case err == nil:
+		return saved, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case layout != nil:
+		return nil, fmt.Errorf("%w: its index.json has no image with a repository in its name; %s", ErrNotBundle,
+			"write it under repository:tag")
+	}
+	if _, _, err := files.open("repositories"); err == nil {
+		return nil, fmt.Errorf("%w: it was saved by a Docker before 1.10; save it again", ErrNotBundle)
+	}
+	return nil, fmt.Errorf("%w: there is neither an index.json nor a manifest.json", ErrNotBundle)
+}
+
+// files are what an archive holds, by name. The caller closes what it opens; the
+// error wraps fs.ErrNotExist when there is no such regular file. Safe for
+// concurrent use.
+type files interface {
+	open(name string) (body io.ReadCloser, size int64, err error)
+}
+
+// dirFiles are a directory's. A link that leads out of it is refused.
+type dirFiles struct{ root *os.Root }
+
+func (d dirFiles) open(name string) (io.ReadCloser, int64, error) {
+	if _, err := cleanName(name); err != nil {
+		return nil, 0, err
+	}
+	info, err := d.root.Stat(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() { // before it is opened: a pipe would hang
+		return nil, 0, fmt.Errorf("%s: %w: %v", printable(name), ErrUnsafe, info.Mode().Type())
+	}
+	f, err := d.root.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+// readSmallFile reads a file of an archive, at most max bytes of it.
+func readSmallFile(files files, name string, max int64) ([]byte, error) {
+	body, size, err := files.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	if size > max {
+		return nil, &RefusedError{Entry: printable(name), Err: fmt.Errorf("%w: %d bytes, at most %d are taken", ErrTooLarge, size, max)}
+	}
+	raw := make([]byte, size)
+	if _, err := io.ReadFull(body, raw); err != nil {
+		return nil, &RefusedError{Entry: printable(name), Err: classify(noEOF(err))}
+	}
+	return raw, nil
+}
+
+// blobName is where a digest's content lies in an OCI layout.
+func blobName(d store.Digest) string { return path.Join("blobs", "sha256", d.Hex()) }
+
+// isPacked reports whether a file is compressed.
+func isPacked(f io.ReaderAt) bool {
+	var magic [4]byte
+	n, _ := f.ReadAt(magic[:], 0)
+	return packing(magic[:n]) != packedNot
+}
+
+// startSum compares the file's SHA-512 with want beside the reading of it. The
+// function that it returns waits for the end, or stops it.
+func startSum(ctx context.Context, f io.ReaderAt, size int64, want string) func(stop bool) error {
+	if want == "" {
+		return func(bool) error { return nil }
+	}
+	var stopped atomic.Bool
+	done := make(chan error, 1)
+	go func() {
+		done <- sumIs(io.NewSectionReader(f, 0, size), want, func() error {
+			if stopped.Load() {
+				return context.Canceled
+			}
+			return ctx.Err()
+		})
+	}()
+	return func(stop bool) error {
+		if stop {
+			stopped.Store(true)
+		}
+		return <-done
+	}
+}
