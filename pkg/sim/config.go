@@ -13,6 +13,9 @@ type Port struct {
 	Rate  pace.Rate     // 1 Gb/s if zero
 	Queue int           // bytes; 256 KiB if zero
 	Delay time.Duration // one way; 50 us if zero
+	// Burst is how many bytes pass at once after a pause: a token bucket that makes
+	// the rate, as a shaper has it and a plain port does not.
+	Burst int
 	// MarkFrom is the queue in bytes from which on packets are marked (ECN).
 	MarkFrom int
 	// Change, if set, is another rate from a moment on.

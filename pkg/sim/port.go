@@ -18,7 +18,7 @@ type packet struct {
 type port struct {
 	Port
 	frame int
-	busy  time.Duration // until then the link is busy with what is queued
+	busy  time.Duration // until then the link is busy with what is queued; before now, there is a burst to spend
 	log   []packet      // not yet taken by all hosts; arrivals ascend
 	hosts []*host
 }
@@ -49,8 +49,8 @@ func (p *port) enter(now time.Duration, k packet) bool {
 
 // occupy takes the link for one packet and returns when that arrives.
 func (p *port) occupy(now time.Duration) time.Duration {
-	p.busy = max(p.busy, now) + p.Rate.Time(float64(p.frame))
-	return p.busy + p.Delay
+	p.busy = max(p.busy, now-p.Rate.Time(float64(p.Burst))) + p.Rate.Time(float64(p.frame))
+	return max(p.busy, now) + p.Delay
 }
 
 // poll lets all hosts take what has arrived, and forgets it.

@@ -28,22 +28,25 @@ func TestRate(t *testing.T) {
 	for _, link := range []pace.Rate{10 * pace.Mbps, 25 * pace.Mbps, 100 * pace.Mbps, 250 * pace.Mbps, pace.Gbps, 2.5 * pace.Gbps, 10 * pace.Gbps} {
 		for _, n := range []int{1, 4, 16} {
 			for _, loss := range []float64{0, .01} {
-				name := fmt.Sprintf("%v, %d hosts, %v lost", link, n, loss)
-				t.Run(name, func(t *testing.T) {
-					t.Parallel()
-					testRate(t, name, link, n, loss)
-				})
+				for _, burst := range []int{0, 64 << 10} {
+					name := fmt.Sprintf("%v, %d hosts, %v lost, burst %d", link, n, loss, burst)
+					t.Run(name, func(t *testing.T) {
+						t.Parallel()
+						testRate(t, name, Port{Rate: link, Burst: burst}, n, loss)
+					})
+				}
 			}
 		}
 	}
 }
 
-func testRate(t *testing.T, name string, link pace.Rate, n int, loss float64) {
+func testRate(t *testing.T, name string, port Port, n int, loss float64) {
+	link := port.Rate
 	limit := 500 * time.Millisecond
 	if link <= 10*pace.Mbps {
 		limit = 2 * time.Second
 	}
-	r := Run(Config{Seed: 3, Hosts: Same(n, Faults{Loss: loss}), Port: Port{Rate: link}, Size: uint64(link * 3), TraceEvery: 10 * time.Millisecond})
+	r := Run(Config{Seed: 3, Hosts: Same(n, Faults{Loss: loss}), Port: port, Size: uint64(link * 3), TraceEvery: 10 * time.Millisecond})
 	mustFinish(t, name, r)
 	reached, sum, count := time.Duration(0), 0.0, 0
 	at, share := rates(r, link)
@@ -57,7 +60,7 @@ func testRate(t *testing.T, name string, link pace.Rate, n int, loss float64) {
 		}
 	}
 	mean := sum / float64(max(count, 1))
-	t.Logf("%-32s 95 %% after %v, search over after %v; then %.3f on average; dropped %d, the last at %v", name, reached, r.FoundAt.Round(time.Millisecond), mean, r.Dropped, r.LastDrop.Round(time.Millisecond))
+	t.Logf("%-44s 95 %% after %v, search over after %v; then %.3f on average; dropped %d, the last at %v", name, reached, r.FoundAt.Round(time.Millisecond), mean, r.Dropped, r.LastDrop.Round(time.Millisecond))
 	if reached == 0 || reached > limit {
 		t.Errorf("95 %% of the link's rate after %v, %v are due", reached, limit)
 	}
