@@ -317,11 +317,17 @@ func (s *Sender) lossRates() (mean, worst float64) {
 	return mean / float64(max(n, 1)), worst
 }
 
+// medianLoss returns what the median of the attached hosts loses: by itself, or now,
+// if a full link makes all of them lose more.
 func (s *Sender) medianLoss() float64 {
+	return max(s.median((*pace.Controller).Loss), s.median((*pace.Controller).LastLoss))
+}
+
+func (s *Sender) median(of func(*pace.Controller, pace.Host) float64) float64 {
 	s.losses = s.losses[:0]
 	for _, h := range s.order {
 		if h.state == attached {
-			s.losses = append(s.losses, s.ctl.Loss(pace.Host(h.id)))
+			s.losses = append(s.losses, of(s.ctl, pace.Host(h.id)))
 		}
 	}
 	if len(s.losses) == 0 {
