@@ -13,14 +13,18 @@ const (
 	maxBurst = 44
 )
 
-// creditTime is how much of a pause a sender may make up for. One that seals and
-// sends a burst and sleeps is away for 360 us at times; what it then may not catch up
-// with is lost from the rate (a quarter of it at 1 Gb/s). The most that leaves at once
-// is two bursts of 44 packets, 133 KB, which still fit a port with 256 KB.
-const creditTime = time.Millisecond
+// How much of a pause a sender may make up for. One that seals and sends a burst and
+// sleeps is away for 360 us at times; what it then may not catch up with is lost from
+// the rate (a quarter of it at 1 Gb/s): creditTime, of at most two bursts of 44
+// packets, 133 KB, which still fit a port with 256 KB. On a busy machine it is away
+// for a slice of the scheduler, 3 ms: busyTime, of at most one such burst.
+const (
+	creditTime = time.Millisecond
+	busyTime   = 4 * time.Millisecond
+)
 
 // A Bucket says when packets may leave so that they keep a rate on average and
-// come in bursts of at most 250 us or 8 to 44 packets, two of them after a pause.
+// come in bursts of at most 250 us or 8 to 44 packets, more of them after a pause.
 // The zero value is not usable.
 type Bucket struct {
 	frame  float64 // bytes of a packet
@@ -70,7 +74,8 @@ func (b *Bucket) fill(now time.Duration) {
 
 // credit returns the most that a pause is good for, in bytes.
 func (b *Bucket) credit() float64 {
-	return max(b.burst(), min(float64(b.rate)*creditTime.Seconds(), 2*maxBurst*b.frame))
+	return max(b.burst(), min(float64(b.rate)*creditTime.Seconds(), 2*maxBurst*b.frame),
+		min(float64(b.rate)*busyTime.Seconds(), maxBurst*b.frame))
 }
 
 // burst returns the most that leaves at once without a pause before, in bytes.

@@ -41,3 +41,33 @@ func TestBucketTakesNothing(t *testing.T) {
 		t.Errorf("%v allocations a packet", n)
 	}
 }
+
+// TestBucketCatchesUp: after a pause of the sender what it missed leaves at once, as
+// much as a switch's port has room for.
+func TestBucketCatchesUp(t *testing.T) {
+	for _, tt := range []struct {
+		rate  pace.Rate
+		pause time.Duration
+		want  int // packets
+	}{
+		{10 * pace.Mbps, time.Second, 8},
+		{100 * pace.Mbps, 3 * time.Millisecond, 24},
+		{100 * pace.Mbps, time.Second, 33}, // 4 ms
+		{pace.Gbps, 500 * time.Microsecond, 41},
+		{pace.Gbps, time.Second, 82},      // 1 ms
+		{10 * pace.Gbps, time.Second, 88}, // two bursts, 133 KB
+	} {
+		b := pace.NewBucket(frame, tt.rate)
+		var now time.Duration
+		for b.Take(now) == 0 {
+		}
+		now += tt.pause
+		got := 0
+		for b.Take(now) == 0 {
+			got++
+		}
+		if got < tt.want-1 || got > tt.want+1 {
+			t.Errorf("%v: %d packets at once after %v, want %d", tt.rate, got, tt.pause, tt.want)
+		}
+	}
+}

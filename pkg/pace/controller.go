@@ -58,6 +58,7 @@ type Controller struct {
 	testedLoss float64       // before the running test
 	testedRate Rate          // that arrived then
 	drainTime  time.Duration
+	isFinding  bool // the running drain follows the start-up
 	isMarked   bool // the network marks packets: smaller probes are seen
 	brakes     int  // in a row
 	brakedAt   time.Duration

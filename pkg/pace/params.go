@@ -33,6 +33,9 @@ const (
 	// minExcess is the least queue that a probe makes, in bytes: more than what the
 	// times of packets that come in bursts tell wrongly.
 	minExcess = 32 << 10
+	// hiddenBurst is what a shaper on the way may let through before it holds
+	// anything back: a probe that is to show a queue sends so much more.
+	hiddenBurst = 64 << 10
 	// samplePackets is the least number of packets of a sample.
 	samplePackets = 48
 	// maxBudget bounds a probe after others have found no queue.

@@ -45,11 +45,11 @@ func (c *Controller) Tick(now time.Duration, next uint64) bool {
 			break
 		}
 		if now >= c.probeAt && c.limit < c.ceiling() {
-			c.beginProbe(now, next)
+			c.makeRoom(now, next)
 		}
 	case probing:
-		if !c.brake(now, next) && now-c.roundAt >= c.probeTime {
-			c.probeEnd = next
+		if !c.brake(now, next) && (now-c.roundAt >= c.probeTime || c.isQueueing(now)) {
+			c.probeTime, c.probeEnd = now-c.roundAt, next
 			c.become(settling, now)
 		}
 	case settling:
@@ -116,10 +116,8 @@ func (c *Controller) start(now time.Duration, next uint64) {
 		if marked && low.capacity >= startFull*low.sent { // marks by rate, not by a queue
 			c.limit = min(c.limit, low.sent*Rate(1-low.marked))
 		}
-		c.foundAfter = now
-		c.round(now, next)
-		c.become(draining, now)
-		c.drainTime = min(c.limit.Time(1.25*startBuffer/(1-drainGain)), maxDrain)
+		c.foundAfter, c.isFinding = now, true
+		c.drainAgain(now, next, 1.25*startBuffer)
 	case c.rate >= c.ceiling() && sent > 0.7*c.rate:
 		c.limit, c.foundAfter = c.ceiling(), now
 		c.become(cruising, now)
@@ -141,13 +139,52 @@ func meanLost(heard []*track) float64 {
 	return sum / float64(len(heard))
 }
 
-// drain waits for the queue to go. It does not wait for hosts to tell so: where
-// they are many, that takes longer.
+// drain waits for the queue to go. After the start-up the hosts have to tell so: a
+// shaper's burst makes a link seem faster than it is, and what passes while a queue
+// is there is what it takes.
 func (c *Controller) drain(now time.Duration, next uint64) {
-	if now-c.roundAt >= c.drainTime {
-		c.round(now, next)
-		c.become(cruising, now)
+	took := now - c.roundAt
+	if took < c.drainTime {
+		return
 	}
+	if heard, ok := c.fresh(); c.isFinding && !ok && took < c.drainTime+maxDrain {
+		c.set(c.limit * easeGain)
+		return
+	} else if over := c.queued(heard, c.slack(queueBudget)); c.isFinding && len(over) > len(heard)/32 {
+		c.limit = min(c.limit, byCapacity(over)[len(over)/2].capacity)
+		c.drainAgain(now, next, deepest(over))
+		return
+	}
+	c.isFinding = false
+	c.round(now, next)
+	c.become(cruising, now)
+}
+
+// drainAgain sends so little that so many bytes of a queue soon are gone.
+func (c *Controller) drainAgain(now time.Duration, next uint64, bytes float64) {
+	c.round(now, next)
+	c.become(draining, now)
+	c.drainTime = min(c.limit.Time(bytes/(1-drainGain)), maxDrain)
+}
+
+// queued returns those of the hosts that keep up whose queue is longer than so many
+// bytes. It is valid until the next call.
+func (c *Controller) queued(heard []*track, bytes float64) []*track {
+	c.over = c.over[:0]
+	for _, t := range heard {
+		if t.lagSince == 0 && t.queue > bytes {
+			c.over = append(c.over, t)
+		}
+	}
+	return c.over
+}
+
+// deepest returns the longest of the hosts' queues.
+func deepest(tracks []*track) (bytes float64) {
+	for _, t := range tracks {
+		bytes = max(bytes, t.queue)
+	}
+	return bytes
 }
 
 // slack returns the queue that one burst and some bytes make.
@@ -162,18 +199,13 @@ func (c *Controller) brake(now time.Duration, next uint64) bool {
 	if !ok {
 		return false
 	}
-	over := c.over[:0]
+	over := c.queued(heard, c.slack(1.5*queueBudget))
 	marked := 0.0
 	for _, t := range heard {
-		if t.lagSince > 0 {
-			continue
+		if t.lagSince == 0 {
+			marked = max(marked, t.marked)
 		}
-		if t.queue > c.slack(1.5*queueBudget) {
-			over = append(over, t)
-		}
-		marked = max(marked, t.marked)
 	}
-	c.over = over
 	switch {
 	case marked > markedShare && c.state == cruising:
 		c.limit *= Rate(1 - min(maxBrake, max(marked/2, 0.01)))
@@ -197,6 +229,9 @@ func (c *Controller) ease(now time.Duration, next uint64, bytes float64) {
 	c.round(now, next)
 	c.become(draining, now)
 	gain := max(easeGain, 1-bytes/(float64(c.limit)*c.cfg.Interval.Seconds()))
+	if c.limit.Time(bytes/(1-gain)) > maxDrain { // a slow link: its queue lasts long
+		gain = max(drainGain, 1-bytes/(float64(c.limit)*maxDrain.Seconds()))
+	}
 	c.drainTime = min(c.limit.Time(bytes/(1-gain)), maxDrain)
 	c.set(c.limit * Rate(gain))
 }
@@ -204,65 +239,6 @@ func (c *Controller) ease(now time.Duration, next uint64, bytes float64) {
 // span returns how long a sample of a host takes to come.
 func (c *Controller) span() time.Duration {
 	return max(c.cfg.Interval, c.rate.Time(float64(c.cfg.Frame*samplePackets)))
-}
-
-// beginProbe sends a little more than the limit for a while: long enough for the
-// queue that it makes to be seen, and no more than the budget.
-func (c *Controller) beginProbe(now time.Duration, next uint64) {
-	c.probeTime = max(c.cfg.Interval, c.limit.Time(minExcess/maxProbe))
-	if c.isMarked {
-		c.budget = min(c.budget, minExcess)
-	}
-	c.probe = min(c.stride, c.budget/(float64(c.limit)*c.probeTime.Seconds()))
-	for _, t := range c.list {
-		t.level, t.peak, t.passed = t.queue, t.queue, 0
-	}
-	c.round(now, next)
-	c.become(probing, now)
-}
-
-// isTold reports whether half of the hosts have told of all of the probe.
-func (c *Controller) isTold() bool {
-	n := 0
-	for _, t := range c.list {
-		if t.end >= c.probeEnd {
-			n++
-		}
-	}
-	return 2*n >= len(c.tracks)
-}
-
-// endProbe raises the limit if nothing queued.
-func (c *Controller) endProbe(now time.Duration, next uint64) {
-	heard := c.collect(func(t *track) bool { return t.end >= c.probeEnd && t.lagSince == 0 })
-	if sent := float64(c.cfg.Frame) * float64(c.probeEnd-c.roundFrom); sent < probeShare*float64(c.limit)*c.probeTime.Seconds() {
-		c.become(cruising, now) // there was too little to send: nothing is proved
-		return
-	}
-	excess := c.probe * float64(c.limit) * c.probeTime.Seconds()
-	bad, limit := 0, c.limit*Rate(1+c.probe)
-	for _, t := range heard {
-		isQueued := t.peak-t.level > excess/3
-		if isQueued {
-			limit = min(limit, t.passed)
-		}
-		if isQueued || t.marked > markedShare {
-			bad++
-		}
-	}
-	if len(heard) > 0 && bad <= len(heard)/32 {
-		c.limit = min(c.limit*Rate(1+c.probe), c.ceiling())
-		c.budget, c.probeGap = min(2*c.budget, maxBudget), c.cfg.Interval
-		c.stride = min(2*c.stride, 1)
-		c.become(cruising, now)
-		return
-	}
-	if bad > 0 && limit < c.limit*Rate(1+c.probe) {
-		// What passes while a queue grows is the link's rate.
-		c.limit = max(min(limit, (limit+c.limit)/2), 0.97*c.limit)
-	}
-	c.budget, c.probeGap, c.stride = queueBudget, min(2*c.probeGap, maxProbeGap), maxProbe
-	c.ease(now, next, excess)
 }
 
 // beginTest sends less for a while, now and then, when much is lost that no queue

@@ -33,7 +33,7 @@ type track struct {
 	isFull     bool          // the queue has overflowed in the last sample
 	level      float64       // queue when the probe began
 	peak       float64       // greatest queue since
-	passed     Rate          // greatest rate of arrival since
+	busyRate   Rate          // of arrival since, in the last sample that ended in a queue
 	lagSince   time.Duration // 0 while it keeps up
 	low        [2]lowDelay   // the least delays of this window and the last
 }
@@ -65,7 +65,10 @@ func (t *track) observe(now time.Duration, s Sample, frame float64, isStarting b
 	before := t.queue
 	t.queue = (s.Delay - t.lowest(now, s.Delay)).Seconds() * float64(min(passed, t.sent))
 	excess := lost - t.loss
-	t.peak, t.passed = max(t.peak, t.queue), max(t.passed, passed)
+	t.peak = max(t.peak, t.queue)
+	if t.queue > t.level+minExcess/2 {
+		t.busyRate = passed
+	}
 	couldBe := max(before, t.queue) >= queueBudget || isStarting && excess > startExcess
 	t.isFull = couldBe && excess > 0.005+3*math.Sqrt(t.loss*(1-t.loss)/n)
 	if t.isFull {

@@ -1,0 +1,108 @@
+package pace
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// makeRoom begins a probe, or first lets a queue go that would not leave the room for
+// one: the hosts have to have told of the time since the last.
+func (c *Controller) makeRoom(now time.Duration, next uint64) {
+	heard, ok := c.fresh()
+	if !ok {
+		return
+	}
+	if over := c.queued(heard, c.slack(queueBudget/2)); len(over) > len(heard)/32 {
+		c.ease(now, next, deepest(over))
+		return
+	}
+	c.beginProbe(now, next)
+}
+
+// beginProbe sends a little more than the limit for a while: long enough for the
+// queue that it makes to be seen, behind a shaper too, and no more than the budget.
+func (c *Controller) beginProbe(now time.Duration, next uint64) {
+	c.probeTime = max(2*c.cfg.Interval, c.limit.Time((hiddenBurst+minExcess)/maxProbe))
+	if c.isMarked {
+		c.budget = min(c.budget, minExcess)
+	}
+	c.probe = min(c.stride, (hiddenBurst+c.budget)/(float64(c.limit)*c.probeTime.Seconds()))
+	for _, t := range c.list {
+		t.level, t.peak, t.busyRate = t.queue, t.queue, 0
+	}
+	c.round(now, next)
+	c.become(probing, now)
+}
+
+// isQueueing reports whether a probe has made a queue already, so that it need not
+// be made longer.
+func (c *Controller) isQueueing(now time.Duration) bool {
+	heard := c.collect(func(t *track) bool { return t.at > c.roundAt && t.lagSince == 0 })
+	excess := max(c.shown(now-c.roundAt), minExcess)
+	n := 0
+	for _, t := range heard {
+		if t.peak-t.level > excess {
+			n++
+		}
+	}
+	return n > len(heard)/32
+}
+
+// shown returns the queue, in bytes, that has to be seen of a probe of such a time.
+func (c *Controller) shown(probeTime time.Duration) float64 {
+	excess := c.probe * float64(c.limit) * probeTime.Seconds()
+	return max(excess-hiddenBurst, excess/4) / 3
+}
+
+// isTold reports whether half of the hosts have told of all of the probe.
+func (c *Controller) isTold() bool {
+	n := 0
+	for _, t := range c.list {
+		if t.end >= c.probeEnd {
+			n++
+		}
+	}
+	return 2*n >= len(c.tracks)
+}
+
+// endProbe raises the limit if nothing queued.
+func (c *Controller) endProbe(now time.Duration, next uint64) {
+	heard := c.collect(func(t *track) bool { return t.end >= c.probeEnd && t.lagSince == 0 })
+	if sent := float64(c.cfg.Frame) * float64(c.probeEnd-c.roundFrom); sent < probeShare*float64(c.limit)*c.probeTime.Seconds() {
+		c.become(cruising, now) // there was too little to send: nothing is proved
+		return
+	}
+	excess := c.probe * float64(c.limit) * c.probeTime.Seconds()
+	bad, queued := 0, c.over[:0]
+	for _, t := range heard {
+		isQueued := t.peak-t.level > c.shown(c.probeTime)
+		if isQueued {
+			queued = append(queued, t)
+		}
+		if isQueued || t.marked > markedShare {
+			bad++
+		}
+	}
+	c.over = queued
+	if len(heard) > 0 && bad <= len(heard)/32 {
+		c.limit = min(c.limit*Rate(1+c.probe), c.ceiling())
+		c.budget, c.probeGap = min(2*c.budget, maxBudget), c.cfg.Interval
+		c.stride = min(2*c.stride, 1)
+		c.become(cruising, now)
+		return
+	}
+	if len(queued) > 0 { // what passes while a queue grows is the link's rate
+		limit := cmp.Or(medianBusyRate(queued), c.limit)
+		c.limit = max(min(limit, (limit+c.limit)/2), 0.97*c.limit)
+	}
+	c.budget, c.probeGap, c.stride = queueBudget, min(2*c.probeGap, maxProbeGap), maxProbe
+	c.ease(now, next, excess)
+}
+
+// medianBusyRate returns the median of what passed while hosts had a queue. The
+// tracks are not empty.
+func medianBusyRate(tracks []*track) Rate {
+	slices.SortFunc(tracks, func(a, b *track) int { return cmp.Compare(a.busyRate, b.busyRate) })
+	return tracks[len(tracks)/2].busyRate
+}
