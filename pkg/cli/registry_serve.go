@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -23,6 +24,7 @@ type registryServeOptions struct {
 	identity      string
 	insecurePlain bool
 	verbose       bool
+	wait          time.Duration
 }
 
 // AddFlags declares the flags that fill o.
@@ -36,6 +38,7 @@ func (o *registryServeOptions) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.identity, "identity", "", "what this registry calls itself on every answer")
 	f.BoolVar(&o.insecurePlain, "insecure-plain", false,
 		"allow plain HTTP on addresses that other machines reach; anybody there can change what they pull")
+	f.DurationVar(&o.wait, "wait", 0, "wait so long for an address that is in use, by a registry that is about to end")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every request")
 }
 
@@ -89,6 +92,7 @@ func runRegistryServe(ctx context.Context, std *streams, opts registryServeOptio
 		CertFile:      opts.cert,
 		KeyFile:       opts.key,
 		InsecurePlain: opts.insecurePlain,
+		Wait:          opts.wait,
 		Identity:      opts.identity,
 		Log:           slog.New(slog.NewTextHandler(std.Err, &slog.HandlerOptions{Level: level})),
 		Ready: func(addrs []net.Addr) {

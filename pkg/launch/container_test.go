@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -19,6 +20,9 @@ func TestFault73InterruptedStart(t *testing.T) {
 	t.Parallel()
 	for name, interrupt := range map[string]func(b *bench, k *containerKeeper, old, next instance) error{
 		"before the old one was stopped": func(*bench, *containerKeeper, instance, instance) error { return nil },
+		"before the old one was stopped, the new one waits": func(b *bench, _ *containerKeeper, _, next instance) error {
+			return next.start(b.Context())
+		},
 		"before the new one was started": func(b *bench, _ *containerKeeper, old, _ instance) error {
 			return old.stop(b.Context())
 		},
@@ -74,6 +78,45 @@ func TestFault73InterruptedThenFails(t *testing.T) {
 		t.Errorf("containers %q", got)
 	}
 }
+
+// TestFault73StarterKilledBetweenOldAndNew stops at every step of a replacement and
+// does nothing more, as a starter does that was killed: without another start one
+// of the two serves.
+func TestFault73StarterKilledBetweenOldAndNew(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.withEngine(engine.Docker)
+	b.generation("1")
+	was := b.start()
+	b.generation("2")
+	_, old, next := b.prepare()
+	b.wantServing(was.PID)
+	h := &house{spec: b.spec.withDefaults(), found: []resident{{instance: killedBefore{old}}}}
+	if err := h.takeOver(t.Context(), next); !errors.Is(err, errKilled) {
+		t.Fatal(err) // after the new one was started and before the old one is stopped
+	}
+	b.wantServing(was.PID)
+	if err := old.stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := Listener(b.spec.Listen[0]); err == nil || time.Now().After(end) {
+			break
+		}
+	}
+	seen, err := next.look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.wantServing(seen.pid)
+}
+
+var errKilled = errors.New("killed here")
+
+// killedBefore is an instance whose starter dies when it is about to stop it.
+type killedBefore struct{ instance }
+
+func (killedBefore) stop(context.Context) error { return errKilled }
 
 // prepare does the first half of a replacement.
 func (b *bench) prepare() (k *containerKeeper, old, next instance) {

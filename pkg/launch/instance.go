@@ -19,6 +19,12 @@ type instance interface {
 	remove(ctx context.Context) error
 }
 
+// A successor is an instance that can be started while the old one still serves:
+// it waits for the addresses. Whoever is killed between its start and the old
+// one's end leaves one of them serving. A service has only one unit, and a
+// process nobody who would start it again: these start when the old one has ended.
+type successor interface{ waits() bool }
+
 // A keeper is one mode's way to keep a registry running.
 type keeper interface {
 	// find returns what exists under the spec's name; the settled one first.

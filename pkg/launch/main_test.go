@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestMain makes this test binary the registry program, and systemctl, when it
@@ -82,6 +83,7 @@ func fakeRegistry(args []string) int {
 	fs.String("key", "", "")
 	identity := fs.String("identity", "", "")
 	fault := fs.String("fault", "", "")
+	wait := fs.Duration("wait", 0, "")
 	_ = fs.Parse(args)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -109,14 +111,18 @@ func fakeRegistry(args []string) int {
 			w.Header().Set(identityHeader, "somebody")
 		}
 	})
-	return serveFake(ctx, h, plain, secure, *cert)
+	return serveFake(ctx, h, plain, secure, *cert, *wait)
 }
 
-func serveFake(ctx context.Context, h http.Handler, plain, secure []string, cert string) int {
+func serveFake(ctx context.Context, h http.Handler, plain, secure []string, cert string, wait time.Duration) int {
 	server := &http.Server{Handler: h}
 	var all sync.WaitGroup
 	listen := func(addr string, config *tls.Config) error {
 		l, err := net.Listen("tcp", addr)
+		for end := time.Now().Add(wait); errors.Is(err, syscall.EADDRINUSE) && ctx.Err() == nil && time.Now().Before(end); {
+			time.Sleep(5 * time.Millisecond)
+			l, err = net.Listen("tcp", addr)
+		}
 		if err != nil {
 			return err
 		}

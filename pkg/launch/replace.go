@@ -35,7 +35,7 @@ func (h *house) keep(ctx context.Context, k keeper) (Status, bool, error) {
 			continue
 		}
 		seen, err := r.instance.look(ctx)
-		if err != nil || !seen.running || seen.fingerprint != want {
+		if err != nil || !seen.running || seen.fingerprint != want || h.onlyWaits(seen) {
 			continue
 		}
 		if err = h.spec.ready(ctx, r.instance, keepTimeout); err != nil {
@@ -53,6 +53,16 @@ func (h *house) keep(ctx context.Context, k keeper) (Status, bool, error) {
 		return status, err == nil, err
 	}
 	return Status{}, false, nil
+}
+
+// onlyWaits reports whether one of several that were found has no address: its
+// starter was killed before it stopped the one that has them.
+func (h *house) onlyWaits(seen sight) bool {
+	if len(h.found) == 1 {
+		return false
+	}
+	own, err := listenersOf(seen.pid)
+	return err == nil && len(own) == 0
 }
 
 // finish removes the stopped instances and gives the proven one its place.
@@ -123,20 +133,15 @@ func isFree(ctx context.Context, addr string) bool {
 
 // replace puts a new instance in the place of all that were found. The old one
 // has to stop before the new one can have its addresses, so the new one is made
-// before, and nothing of the old one is removed until the new one has proven
-// itself (fault 73).
+// before, and started where it can wait for them; nothing of the old one is
+// removed until the new one has proven itself (fault 73).
 func (h *house) replace(ctx context.Context, k keeper) (Status, error) {
 	before := h.alive(ctx)
 	next, err := k.prepare(ctx)
 	if err != nil {
 		return Status{}, err
 	}
-	for _, r := range h.found {
-		if err := r.instance.stop(ctx); err != nil {
-			return Status{}, h.undo(ctx, next, before, fmt.Errorf("stopping the old registry: %w", err))
-		}
-	}
-	if err := next.start(ctx); err != nil {
+	if err := h.takeOver(ctx, next); err != nil {
 		return Status{}, h.undo(ctx, next, before, err)
 	}
 	if err := h.spec.ready(ctx, next, h.spec.ReadyTimeout); err != nil {
@@ -149,6 +154,26 @@ func (h *house) replace(ctx context.Context, k keeper) (Status, error) {
 	status, err := h.finish(ctx, k, next, h.found)
 	status.Replaced = slices.Contains(before, true)
 	return status, err
+}
+
+// takeOver starts next and stops all that were found, in the order that fits.
+func (h *house) takeOver(ctx context.Context, next instance) error {
+	first, ok := next.(successor)
+	ok = ok && first.waits()
+	if ok {
+		if err := next.start(ctx); err != nil {
+			return err
+		}
+	}
+	for _, r := range h.found {
+		if err := r.instance.stop(ctx); err != nil {
+			return fmt.Errorf("stopping the old registry: %w", err)
+		}
+	}
+	if ok {
+		return nil
+	}
+	return next.start(ctx)
 }
 
 // alive reports of each instance found whether it serves, or would if a start

@@ -51,6 +51,10 @@ const (
 	// maxUpstreamFile bounds upstream.json in bytes; it holds certificates.
 	maxUpstreamFile = 1 << 20
 
+	// listenAgain is how long nobody listens at most between a registry that ends
+	// and the one that waits for its address.
+	listenAgain = 20 * time.Millisecond
+
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
 	// writeStall is how long a client may take for writeChunk bytes before its

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -32,8 +33,12 @@ type ServeConfig struct {
 	// InsecurePlain lets anybody on the network read and change what plain
 	// addresses serve. For test beds.
 	InsecurePlain bool
-	Identity      string // see Config
-	Log           *slog.Logger
+	// Wait is how long to wait for addresses that another program has: the
+	// registry that this one takes the place of, until it is told to end. Default:
+	// not at all.
+	Wait     time.Duration
+	Identity string // see Config
+	Log      *slog.Logger
 	// Ready, when not nil, is called once with the addresses when all of them
 	// take connections: first Listen's, then TLSListen's.
 	Ready func(addrs []net.Addr)
@@ -48,7 +53,7 @@ func Serve(ctx context.Context, cfg ServeConfig) error {
 		return err
 	}
 	defer st.Close()
-	listeners, err := listen(ctx, cfg)
+	listeners, err := listenWithin(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -111,6 +116,23 @@ func run(ctx context.Context, server *http.Server, listeners []net.Listener) err
 		return fmt.Errorf("serving the registry: %w", fault)
 	}
 	return nil
+}
+
+// listenWithin is listen, again and again while cfg.Wait lasts and an address is
+// in use.
+func listenWithin(ctx context.Context, cfg ServeConfig) ([]net.Listener, error) {
+	deadline := time.Now().Add(cfg.Wait)
+	for {
+		all, err := listen(ctx, cfg)
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(deadline) {
+			return all, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(listenAgain):
+		}
+	}
 }
 
 // listen opens all addresses of cfg, or none.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"syscall"
 	"testing"
 	"time"
 
@@ -178,4 +179,44 @@ func TestFault73SwitchOfSetsIsSeenAtOnce(t *testing.T) {
 	get(t, base+"/v2/kolla/a/manifests/1").wantHeader(t, headerDigest, string(f.images[0].Manifest))
 	check(t, st.Activate(old.set().ID))
 	get(t, base+"/v2/kolla/a/manifests/1").wantHeader(t, headerDigest, string(old.images[0].Manifest))
+}
+
+// A registry that waits for the address of another takes it when that one ends,
+// and does not listen anywhere before.
+func TestServeWaitsForAnAddress(t *testing.T) {
+	var old net.ListenConfig
+	taken, err := old.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	check(t, err)
+	address := taken.Addr().String()
+	ctx, cancel := context.WithCancel(t.Context())
+	ready := make(chan struct{})
+	ended := make(chan error, 1) // the one value of Serve
+	go func() {
+		ended <- Serve(ctx, ServeConfig{Store: t.TempDir(), Listen: []string{"127.0.0.1:0", address}, Identity: testIdentity,
+			Wait: time.Minute, Ready: func([]net.Addr) { close(ready) }})
+	}()
+	select {
+	case err := <-ended:
+		t.Fatalf("it ended: %v", err)
+	case <-ready:
+		t.Fatal("it serves beside another")
+	case <-time.After(3 * listenAgain):
+	}
+	taken.Close()
+	<-ready
+	if id, err := newTestClient(t).Ping(t.Context(), "http://"+address); err != nil || id != testIdentity {
+		t.Errorf("got %q, %v", id, err)
+	}
+	cancel()
+	check(t, <-ended)
+	// Told to end while it waits, it does not stay.
+	taken, err = old.Listen(t.Context(), "tcp", address)
+	check(t, err)
+	defer taken.Close()
+	ctx, cancel = context.WithTimeout(t.Context(), listenAgain)
+	defer cancel()
+	err = Serve(ctx, ServeConfig{Store: t.TempDir(), Listen: []string{address}, Wait: time.Minute})
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("got %v, want that the address is in use", err)
+	}
 }
