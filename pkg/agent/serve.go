@@ -40,6 +40,7 @@ func (a *agent) callServe(ctx context.Context, req message.Serve) (message.Serve
 	}
 	if req.Shared {
 		status, err := launch.Check(ctx, spec)
+		status.Kept = true
 		return served(status, err)
 	}
 	status, err := launch.Start(ctx, spec)
@@ -58,7 +59,7 @@ func served(s launch.Status, err error) (message.Served, error) {
 	if !s.Running {
 		return message.Served{}, problem(message.ReasonRegistry, errors.New("no registry of ours runs here"))
 	}
-	return message.Served{Mode: string(s.Mode), SurvivesReboot: s.SurvivesReboot}, nil
+	return message.Served{Mode: string(s.Mode), SurvivesReboot: s.SurvivesReboot, Changed: !s.Kept}, nil
 }
 
 // startProblem gives err the reason for the operator's table.

@@ -48,7 +48,13 @@ func TestR7FromBundleToVerifiedRegistries(t *testing.T) {
 		}
 	}
 	for _, h := range f.hosts {
-		h.must(message.CallActivate, message.Activate{SetID: f.set.ID}, nil)
+		for _, want := range []bool{true, false} { // the second time there is nothing to change
+			var activated message.Activated
+			h.must(message.CallActivate, message.Activate{SetID: f.set.ID}, &activated)
+			if activated.Changed != want {
+				t.Errorf("activating changed it: %v, want %v", activated.Changed, want)
+			}
+		}
 		h.must(message.CallVerify, message.Verify{SetID: f.set.ID}, nil)
 		if _, mode, err := h.store().Current(); err != nil || mode != store.ModeWhole {
 			t.Errorf("mode %v, %v", mode, err)

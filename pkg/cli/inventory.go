@@ -12,8 +12,9 @@ import (
 
 type inventoryOptions struct {
 	hostFlags
-	list bool
-	host string
+	list      bool
+	host      string
+	passwords bool
 }
 
 func newInventoryCommand(std *streams) *cobra.Command {
@@ -41,6 +42,7 @@ machine.`,
 	opt.addDaisyFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&opt.list, "list", false, "print all groups and hosts")
 	cmd.Flags().StringVar(&opt.host, "host", "", "print the variables of the host `NAME`")
+	cmd.Flags().BoolVar(&opt.passwords, "with-passwords", false, "also print the hosts' passwords for ssh, as ansible_password")
 	return cmd
 }
 
@@ -65,6 +67,9 @@ func runInventory(ctx context.Context, std *streams, opt inventoryOptions) error
 		return err
 	}
 	printWarnings(std, inventory.Warnings)
+	if opt.passwords {
+		inventory.AddPasswords(set.Targets)
+	}
 	if opt.list {
 		return writeDocument(std.Out, outputJSON, inventory)
 	}

@@ -18,10 +18,11 @@ type registryStartOptions struct {
 	registrySpecFlags
 	store             string
 	listen, tlsListen []string
+	output            outputFormat
 }
 
 func newRegistryStartCommand(std *streams) *cobra.Command {
-	var opt registryStartOptions
+	opt := registryStartOptions{output: outputTable}
 	cmd := &cobra.Command{
 		Use:   "start",
 		Short: "Start the registry as a container, a service or a process, and keep it running",
@@ -39,6 +40,7 @@ directory, once.`,
 	fs.StringVar(&opt.store, "store", "", "the store's `DIR`; default store in the base directory")
 	fs.StringArrayVar(&opt.listen, "listen", nil, "`IP:PORT` for plain HTTP, loopback only; default "+registry.DefaultListen)
 	fs.StringArrayVar(&opt.tlsListen, "tls-listen", nil, "`IP:PORT` for TLS")
+	fs.VarP(&opt.output, "output", "o", "the form of the answer")
 	return cmd
 }
 
@@ -81,7 +83,7 @@ func runRegistryStart(ctx context.Context, std *streams, opt registryStartOption
 	if err != nil {
 		return registryError(err)
 	}
-	return writeRegistryStatus(std, outputTable, status)
+	return writeRegistryStatus(std, opt.output, registryStatusAnswer{Status: status, Set: servedSet(spec.StoreDir)})
 }
 
 func parseAddrPorts(flag string, given []string) ([]netip.AddrPort, error) {

@@ -22,7 +22,8 @@ func TestRegistryScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": wantExit,
+			"sample-store": makeSampleStore,
+			"exits":        wantExit,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PORT", strconv.Itoa(unusedPort()))

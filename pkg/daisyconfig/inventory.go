@@ -28,7 +28,7 @@ func (e *UnprovenError) Error() string {
 // An Inventory is Ansible's view of the hosts: groups and host variables.
 type Inventory struct {
 	Groups   []Group
-	HostVars map[string]map[string]string
+	HostVars map[string]map[string]any
 	Warnings []string
 }
 
@@ -46,7 +46,7 @@ func (c *Config) Inventory(t *Targets) (*Inventory, error) {
 	if unproven := t.Unproven(); len(unproven) > 0 {
 		return nil, &UnprovenError{Hosts: unproven}
 	}
-	inv := &Inventory{Groups: groups(t.Hosts), HostVars: make(map[string]map[string]string)}
+	inv := &Inventory{Groups: groups(t.Hosts), HostVars: make(map[string]map[string]any)}
 	for _, h := range t.Hosts {
 		inv.HostVars[h.Name] = c.hostVars(h)
 		if slices.Contains(h.Roles, ControllerHA) && !slices.Contains(h.Roles, ControllerLB) {
@@ -55,7 +55,7 @@ func (c *Config) Inventory(t *Targets) (*Inventory, error) {
 		}
 	}
 	if _, listed := inv.HostVars["localhost"]; !listed {
-		inv.HostVars["localhost"] = map[string]string{"ansible_connection": "local"}
+		inv.HostVars["localhost"] = map[string]any{"ansible_connection": "local"}
 	}
 	return inv, nil
 }
@@ -94,9 +94,24 @@ func firstDistinct(n int, lists ...[]string) []string {
 	return out
 }
 
-// hostVars are the address and Kolla's variables for Daisy's networks.
-func (c *Config) hostVars(h Target) map[string]string {
-	vars := map[string]string{"ansible_host": h.Address.String()}
+// AddPasswords adds the hosts' passwords for ssh, as Ansible calls them. They are
+// left out otherwise: inventories are printed and kept.
+func (i *Inventory) AddPasswords(t *Targets) {
+	for _, h := range t.Hosts {
+		if !h.Password.IsZero() {
+			i.HostVars[h.Name]["ansible_password"] = h.Password.Reveal()
+		}
+	}
+}
+
+// hostVars are the address, Daisy's roles and Kolla's variables for Daisy's
+// networks.
+func (c *Config) hostVars(h Target) map[string]any {
+	roles := []string{}
+	for _, role := range h.Roles {
+		roles = append(roles, string(role))
+	}
+	vars := map[string]any{"ansible_host": h.Address.String(), "daisy_roles": roles}
 	if c.Network == nil {
 		return vars
 	}

@@ -34,11 +34,11 @@ func TestR3InventoryRefusesUnprovenAddresses(t *testing.T) {
 
 func TestInventoryOfTheRealPairs(t *testing.T) {
 	for pair, wantVars := range map[string]string{
-		"zte-virtual1": `{"ansible_host":"10.20.11.6","keepalived_interface":"ens9",` +
+		"zte-virtual1": `{"ansible_host":"10.20.11.6","daisy_roles":["COMPUTER"],"keepalived_interface":"ens9",` +
 			`"kolla_external_vip_address":"10.20.11.11","kolla_external_vip_interface":"ens3",` +
 			`"kolla_internal_vip_address":"10.20.11.11","network_interface":"ens3",` +
 			`"neutron_external_interface":"ens8","storage_interface":"ens3","tunnel_interface":"ens3"}`,
-		"zte-baremetal1": `{"ansible_host":"10.20.11.6","keepalived_interface":"ens4f0",` +
+		"zte-baremetal1": `{"ansible_host":"10.20.11.6","daisy_roles":["COMPUTER"],"keepalived_interface":"ens4f0",` +
 			`"kolla_external_vip_address":"10.20.7.11","kolla_external_vip_interface":"ens12f0.171",` +
 			`"kolla_internal_vip_address":"192.168.71.10","network_interface":"ens12f0.171",` +
 			`"neutron_external_interface":"ens44f1.173","storage_interface":"ens12f1.172","tunnel_interface":"ens44f0.1130"}`,
@@ -82,8 +82,25 @@ func TestStorageIsControllersThenComputers(t *testing.T) {
 	if len(inv.Warnings) != 1 || !strings.Contains(inv.Warnings[0], "host r has CONTROLLER_HA alone") {
 		t.Errorf("warnings: %v", inv.Warnings)
 	}
-	if len(inv.HostVars["p"]) != 1 {
+	if len(inv.HostVars["p"]) != 2 {
 		t.Errorf("without network.yml: %v", inv.HostVars["p"])
+	}
+}
+
+func TestInventoryHasPasswordsWhenAskedFor(t *testing.T) {
+	c := load(t, "hosts:\n- {name: p, roles: [COMPUTER], ip: 10.0.0.2, password: s3cret}\n- {name: q, roles: [COMPUTER], ip: 10.0.0.3}\n", "")
+	all := targets(t, c, Options{})
+	inv, err := c.Inventory(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := fmt.Sprint(inv.HostVars); strings.Contains(text, "s3cret") {
+		t.Errorf("not asked for: %s", text)
+	}
+	inv.AddPasswords(all)
+	_, other := inv.HostVars["q"]["ansible_password"]
+	if got := inv.HostVars["p"]["ansible_password"]; got != "s3cret" || other {
+		t.Errorf("asked for: %v, and for q: %v", got, other)
 	}
 }
 
@@ -102,7 +119,7 @@ func TestInventoryListIsWhatAnsibleReads(t *testing.T) {
 	}
 	var list struct {
 		Meta struct {
-			HostVars map[string]map[string]string
+			HostVars map[string]map[string]any
 		} `json:"_meta"`
 		All     struct{ Children []string }
 		Compute struct{ Hosts []string }

@@ -24,6 +24,9 @@ import (
 // A fakeAgent answers a run's calls over a real control connection in memory. It
 // takes everything, and a test changes what it wants otherwise.
 type fakeAgent struct {
+	starts   bool // its registry is started, not found
+	switches bool // it served another set before
+
 	facts    message.Facts
 	missing  message.Indexes
 	check    message.CheckResult
@@ -231,10 +234,10 @@ func (b *bench) handlers(f *fakeAgent, s *fakeSession) map[string]control.Handle
 		message.CallListen:   empty,
 		message.CallList:     func() any { return message.Have{Missing: f.missing} },
 		message.CallCheck:    func() any { return f.check },
-		message.CallServe:    func() any { return message.Served{Mode: "container", SurvivesReboot: true} },
+		message.CallServe:    func() any { return message.Served{Mode: "container", SurvivesReboot: true, Changed: f.starts} },
 		message.CallSend:     func() any { return message.SendResult{Bytes: 4000} },
 		message.CallReceive:  func() any { f.missing = f.received.Missing; return f.received },
-		message.CallActivate: empty,
+		message.CallActivate: func() any { return message.Activated{Changed: f.switches} },
 		message.CallVerify:   empty,
 		message.CallPull:     empty,
 		message.CallUnpack:   func() any { return message.Unpacked{Layers: []message.Layer{{Chain: "sha256:00", Bytes: 10}}} },

@@ -57,6 +57,7 @@ type host struct {
 	serving  bool // a registry of ours runs there
 	lost     bool // its session ended on its own
 	served   message.Served
+	switched bool // it serves another set than before, or in another way
 
 	got      message.ReceiveResult
 	received atomic.Int64 // bytes, while it receives; of images, while it loads them

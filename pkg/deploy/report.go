@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/kolla"
 	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
 )
 
@@ -17,6 +18,7 @@ type Report struct {
 	Started        time.Time      `json:"started"` // by this machine's clock
 	Seconds        float64        `json:"seconds"`
 	Error          string         `json:"error,omitempty"` // why the run ended early
+	Changed        bool           `json:"changed"`         // reports whether any host, or the drop-in, was changed
 	Set            *SetSummary    `json:"set,omitempty"`
 	Protocol       string         `json:"protocol"`
 	PackBytes      int64          `json:"pack_bytes"` // that some host lacked
@@ -56,6 +58,7 @@ type HostReport struct {
 	Step           string           `json:"step,omitempty"` // in which it went wrong
 	Registry       string           `json:"registry,omitempty"`
 	SurvivesReboot bool             `json:"survives_reboot"`
+	Changed        bool             `json:"changed"` // reports whether the host was given anything new
 	Received       int64            `json:"received_bytes"`
 	Lost           int64            `json:"lost_packets"`
 	Repaired       int64            `json:"repaired_packets"`
@@ -104,7 +107,11 @@ func (r *run) finish(err error) *Report {
 	for _, h := range r.hosts {
 		hr := h.report(err)
 		rep.Counts[string(hr.Outcome)]++
+		rep.Changed = rep.Changed || hr.Changed
 		rep.Hosts = append(rep.Hosts, hr)
+	}
+	if d := rep.DropIn; d != nil && d.Action != string(kolla.Unchanged) {
+		rep.Changed = true
 	}
 	return rep
 }
@@ -113,6 +120,7 @@ func (h *host) report(err error) HostReport {
 	hr := HostReport{
 		Name: h.name, Address: h.address(), Roles: append([]string{}, h.cfg.Roles...),
 		Outcome: h.outcome, Registry: h.served.Mode, SurvivesReboot: h.served.SurvivesReboot,
+		Changed:  h.served.Changed || h.switched || h.got.Bytes > 0,
 		Received: h.got.Bytes, Lost: h.got.Lost, Repaired: h.got.Repaired,
 		RepairedBytes: h.got.RepairedBytes, Overflowed: h.got.Overflowed,
 		Timings: h.timings,

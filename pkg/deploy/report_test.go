@@ -19,6 +19,7 @@ import (
 // docs/OPERATIONS.md.
 const reportKeys = `
 central
+changed
 counts.central
 counts.failed
 counts.local
@@ -26,6 +27,7 @@ drop_in.action
 drop_in.path
 error
 hosts[].address
+hosts[].changed
 hosts[].detail
 hosts[].lost_packets
 hosts[].name
@@ -74,6 +76,33 @@ func TestReportForm(t *testing.T) {
 	}
 	if ReportSchema != 1 {
 		t.Errorf("schema %d: the list here is of schema 1", ReportSchema)
+	}
+}
+
+// A host counts as changed when it got bytes, a registry or another set, and a run
+// that found all as it would leave it changed nothing.
+func TestReportSaysWhatWasChanged(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*fakeAgent)
+		want   bool
+	}{
+		"nothing":     {func(*fakeAgent) {}, false},
+		"bytes":       {func(f *fakeAgent) { f.missing = []int{1} }, true},
+		"registry":    {func(f *fakeAgent) { f.starts = true }, true},
+		"another set": {func(f *fakeAgent) { f.switches = true }, true},
+	} {
+		b := newBench(t, 2)
+		for _, f := range b.agents {
+			f.missing = nil
+		}
+		c.change(b.agents[1])
+		rep, err := b.run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rep.Hosts[0].Changed || rep.Hosts[1].Changed != c.want || rep.Changed != c.want {
+			t.Errorf("%s: changed %v, of the hosts %v and %v", name, rep.Changed, rep.Hosts[0].Changed, rep.Hosts[1].Changed)
+		}
 	}
 }
 

@@ -58,9 +58,11 @@ func (r *run) prove(ctx context.Context, h *host, lean bool) error {
 	limit := ProofTime + time.Duration(r.set.TotalSize()/ProofRate)*time.Second
 	ctx, cancel := r.within(ctx, CallTime+limit)
 	defer cancel()
-	if err := h.call(ctx, message.CallActivate, message.Activate{SetID: r.set.ID, Lean: lean}, nil); err != nil {
+	var activated message.Activated
+	if err := h.call(ctx, message.CallActivate, message.Activate{SetID: r.set.ID, Lean: lean}, &activated); err != nil {
 		return err
 	}
+	h.switched = h.switched || activated.Changed
 	return h.call(ctx, message.CallVerify, message.Verify{SetID: r.set.ID, Lean: lean}, nil)
 }
 

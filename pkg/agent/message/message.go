@@ -24,7 +24,7 @@ const (
 	CallServe    = "serve"    // Serve -> Served: run the registry
 	CallSend     = "send"     // Send -> SendResult (sender)
 	CallReceive  = "receive"  // Receive -> ReceiveResult
-	CallActivate = "activate" // Activate -> Empty: switch to the set
+	CallActivate = "activate" // Activate -> Activated: switch to the set
 	CallVerify   = "verify"   // Verify -> Empty: prove that it is served
 	CallPull     = "pull"     // Pull -> Empty: the engine pulls from the central registry
 	CallUnpack   = "unpack"   // Unpack -> Unpacked: what images come to in an engine (sender)
@@ -190,6 +190,8 @@ type Serve struct {
 type Served struct {
 	Mode           string `json:"mode"`
 	SurvivesReboot bool   `json:"survives_reboot"`
+	// Changed reports whether it was started or replaced, not found running.
+	Changed bool `json:"changed"`
 }
 
 // Send tells the sender to send blobs of the set, back to back.
@@ -236,6 +238,12 @@ type ReceiveResult struct {
 type Activate struct {
 	SetID string `json:"set_id"`
 	Lean  bool   `json:"lean"`
+}
+
+// Activated says whether that was a change: the host may have served the set, in
+// the same way, before.
+type Activated struct {
+	Changed bool `json:"changed"`
 }
 
 // Verify asks a host to prove over HTTP that its registry serves the set:
