@@ -17,6 +17,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/deploy"
 	"github.com/daisy-mcast/daisy-mcast/pkg/hostlist"
 	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
+	"github.com/daisy-mcast/daisy-mcast/pkg/remote/local"
 	"github.com/daisy-mcast/daisy-mcast/pkg/remote/ssh"
 )
 
@@ -158,14 +159,20 @@ func (f *sshFlags) listed(ctx context.Context, l hostlist.Host, addr netip.Addr,
 	if !l.BecomePassword.IsZero() {
 		password, c.SendsSecrets = remote.NewSecret(l.BecomePassword.Reveal()), true
 	}
+	host := deploy.Host{
+		Name: l.Name, Address: addr, Roles: l.Roles,
+		Become: f.mode(l.Become), BecomePassword: password, Preload: l.Preload,
+	}
+	if l.Local {
+		host.Remote = local.New(l.Name)
+		return host, nil
+	}
 	h, err := newSSHHost(ctx, c)
 	if err != nil {
 		return deploy.Host{}, err
 	}
-	return deploy.Host{
-		Name: l.Name, Address: addr, Roles: l.Roles, Remote: h,
-		Become: f.mode(l.Become), BecomePassword: password, Preload: l.Preload,
-	}, nil
+	host.Remote = h
+	return host, nil
 }
 
 // lookUpAll finds the hosts' addresses, at once: a resolver that is dead takes
@@ -175,7 +182,7 @@ func lookUpAll(ctx context.Context, list []hostlist.Host) []netip.Addr {
 	var g errgroup.Group
 	g.SetLimit(lookupsAtOnce)
 	for i, h := range list {
-		if addrs[i] = h.IP; addrs[i].IsValid() {
+		if addrs[i] = h.IP; addrs[i].IsValid() || h.Local { // localhost resolves, to no use
 			continue
 		}
 		g.Go(func() error {

@@ -212,6 +212,8 @@ func (r *run) chooseAddress(reached []*host) error {
 		ip = mine[slices.IndexFunc(mine, r.cfg.Management.Contains)]
 	case r.cfg.SenderElsewhere && slices.Contains(mine, r.sender.cfg.Address):
 		ip = r.sender.cfg.Address
+	case isAllShared(reached) && slices.ContainsFunc(mine, isOutward):
+		ip = mine[slices.IndexFunc(mine, isOutward)] // nobody else has to reach it
 	default:
 		var err error
 		if ip, err = routeSource(someAddress(reached, mine)); err != nil || !slices.Contains(mine, ip) {
@@ -224,6 +226,14 @@ func (r *run) chooseAddress(reached []*host) error {
 	}
 	return nil
 }
+
+// isAllShared reports whether the sender is the only machine of the run.
+func isAllShared(hosts []*host) bool {
+	return !slices.ContainsFunc(hosts, func(h *host) bool { return !h.shared })
+}
+
+// isOutward reports whether other machines may know a by the same name.
+func isOutward(a netip.Addr) bool { return a.Is4() && !a.IsLoopback() && !a.IsLinkLocalUnicast() }
 
 // someAddress is one by which a host can be reached: a given one, else what a
 // host whose name only ssh knows says of itself. Those that the sender has too,

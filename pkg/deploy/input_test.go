@@ -171,3 +171,19 @@ func TestDefaultDeadlineFollowsThePayload(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// A deploy server that is the only target asks nobody else for the way.
+func TestR11SenderIsTheOnlyTarget(t *testing.T) {
+	b := newBench(t, 1)
+	b.cfg.LocalIP, b.cfg.Hosts[0].Address = netip.Addr{}, netip.Addr{}
+	b.agents[0].facts.Machine = "deploy"
+	b.sender.facts.Addresses = append([]netip.Addr{netip.MustParseAddr("127.0.0.1")}, b.sender.facts.Addresses...)
+	r := newRun(b.cfg)
+	r.dial = b.dial(r)
+	if _, err := r.whole(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.carrier.Sender.Addr().String(); got != "10.0.0.1" {
+		t.Errorf("the sender's address is %s", got)
+	}
+}

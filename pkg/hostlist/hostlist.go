@@ -5,6 +5,7 @@
 //	hosts:
 //	- name: node1             # or address, or both
 //	  address: 10.0.0.11      # default: the name, which ssh resolves
+//	  connection: local       # this machine; default: ssh
 //	  user: deploy            # default: ssh's own
 //	  port: 22                # default: ssh's own
 //	  identity: ~/.ssh/id_lab
@@ -42,6 +43,7 @@ type Host struct {
 	Name           string     // never ""; the address when the list gives no name
 	Address        string     // never ""; what ssh is told to connect to
 	IP             netip.Addr // Address when it is one; otherwise invalid
+	Local          bool       // this machine, without ssh
 	User           string     // "": ssh's own choice
 	Port           uint16     // 0: ssh's own choice
 	Identity       string     // path of a private key; "": ssh's own choice

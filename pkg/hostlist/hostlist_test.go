@@ -30,17 +30,17 @@ const whole = `hosts:
   roles: [COMPUTER]
   preload: ['*-nova-*']
 - address: 10.0.0.12
-- {name: node3.example.org, user: , port: 22}
-- {name: 10.0.0.14}
+- {name: node3.example.org, connection: local, user: , port: 22}
+- {name: 10.0.0.14, connection: ssh}
 `
 
 func TestR1WholeList(t *testing.T) {
 	l := read(t, whole)
 	want := "[" + strings.Join([]string{
-		"{node1 10.0.0.11 10.0.0.11 deploy@example.org 2222 ~/.ssh/id_lab [ProxyJump=bastion ServerAliveInterval=5] true *** *** [COMPUTER] [*-nova-*] 2}",
-		"{host-10-0-0-12 10.0.0.12 10.0.0.12  0  [] false *** *** [] [] 13}",
-		"{node3.example.org node3.example.org invalid IP  22  [] false *** *** [] [] 14}",
-		"{10.0.0.14 10.0.0.14 10.0.0.14  0  [] false *** *** [] [] 15}",
+		"{node1 10.0.0.11 10.0.0.11 false deploy@example.org 2222 ~/.ssh/id_lab [ProxyJump=bastion ServerAliveInterval=5] true *** *** [COMPUTER] [*-nova-*] 2}",
+		"{host-10-0-0-12 10.0.0.12 10.0.0.12 false  0  [] false *** *** [] [] 13}",
+		"{node3.example.org node3.example.org invalid IP true  22  [] false *** *** [] [] 14}",
+		"{10.0.0.14 10.0.0.14 10.0.0.14 false  0  [] false *** *** [] [] 15}",
 	}, " ") + "]"
 	if got := fmt.Sprint(l.Hosts); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -84,6 +84,7 @@ func TestRefused(t *testing.T) {
 		"port":           {"- {name: a, port: 65536}\n", "hosts.yml:1: [0].port: want a port from 1 to 65535"},
 		"port text":      {"- {name: a, port: ssh}\n", "hosts.yml:1: [0].port: want a port from 1 to 65535"},
 		"port a float":   {"- {name: a, port: 2.2}\n", "hosts.yml:1: [0].port: want an integer, got a floating-point number"},
+		"connection":     {"- {name: a, connection: winrm}\n", `hosts.yml:1: [0].connection: want ssh or local, got "winrm"`},
 		"become":         {"- {name: a, become: root}\n", "hosts.yml:1: [0].become: want a boolean, got a string"},
 		"password":       {"- {name: a, password: 1234}\n", "hosts.yml:1: [0].password: want a string, got an integer (put it in quotes)"},
 		"options":        {"- {name: a, ssh_options: -v}\n", "hosts.yml:1: [0].ssh_options: want a list, got a string"},

@@ -49,6 +49,7 @@ func readHost(n *pyyaml.Node) Host {
 	h := Host{Line: n.Line()}
 	h.Name = readName(f.Optional("name"))
 	h.Address, h.IP = readAddress(f.Optional("address"))
+	h.Local = readConnection(f.Optional("connection"))
 	h.User = readUser(f.Optional("user"))
 	h.Port = readPort(f.Optional("port"))
 	h.Identity = readWord(f.Optional("identity"), "the path of a private key")
@@ -108,6 +109,15 @@ func readAddress(n *pyyaml.Node) (string, netip.Addr) {
 		n.Want(err.Error(), quote(text))
 	}
 	return text, ip
+}
+
+// readConnection reports whether the host is this machine.
+func readConnection(n *pyyaml.Node) bool {
+	text, ok := n.Text()
+	if ok && text != "ssh" && text != "local" {
+		n.Want("ssh or local", quote(text))
+	}
+	return text == "local"
 }
 
 // readUser reads a login name. An @ is that of a directory's users; the first
