@@ -182,6 +182,7 @@ func (o *distributeOptions) config(ctx context.Context, std *streams, set *hostS
 			return cfg, err
 		}
 	}
+	cfg.Partial = cfg.Partial || len(o.limit) > 0
 	return cfg, nil
 }
 

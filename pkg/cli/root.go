@@ -95,6 +95,7 @@ func commands(std *streams) []*cobra.Command {
 		newRegistryCommand(std),
 		newTargetsCommand(std),
 		newInventoryCommand(std),
+		newKollaCommand(std),
 		newSendCommand(std),
 		newReceiveCommand(std),
 		newServerCommand(std),

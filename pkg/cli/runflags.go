@@ -207,6 +207,7 @@ type kollaFlags struct {
 	globalsDir  string
 	globalsFile string
 	inventory   string
+	partial     bool
 }
 
 func (f *kollaFlags) AddFlags(fs *pflag.FlagSet) {
@@ -214,6 +215,7 @@ func (f *kollaFlags) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&f.globalsDir, "globals-dir", "", "Kolla's globals.d `DIR`, to write "+kolla.FileName+" into")
 	fs.StringVar(&f.globalsFile, "kolla-globals", "", "Kolla's globals.yml (`FILE`), only read; default: the one beside --globals-dir")
 	fs.StringVar(&f.inventory, "kolla-inventory", "", "Kolla's inventory (`FILE`): its hosts that end without a registry are named; needs ansible-inventory")
+	fs.BoolVar(&f.partial, "partial", false, "the hosts are not all of the cloud's: what the drop-in says of others stays; --limit implies it")
 }
 
 func (f *kollaFlags) apply(cfg *deploy.Config, _ deployment) error {
@@ -221,7 +223,7 @@ func (f *kollaFlags) apply(cfg *deploy.Config, _ deployment) error {
 	if !slices.Contains([]kolla.Fallback{kolla.Uniform, kolla.PerHost, kolla.All}, cfg.Fallback) {
 		return fmt.Errorf("--fallback %q: want uniform, per-host or all", f.fallback)
 	}
-	cfg.GlobalsDir, cfg.GlobalsFile = f.globalsDir, f.globalsFile
+	cfg.GlobalsDir, cfg.GlobalsFile, cfg.Partial = f.globalsDir, f.globalsFile, f.partial
 	var err error
 	if cfg.KollaInventory, err = readInventory(f.inventory); err != nil {
 		return err

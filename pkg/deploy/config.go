@@ -119,6 +119,8 @@ type Config struct {
 	Fallback    kolla.Fallback
 	GlobalsDir  string // "" writes no drop-in
 	GlobalsFile string // only read; "" when there is none
+	// Partial: Hosts are not all of the cloud's. What the drop-in says of others stays.
+	Partial bool
 	// KollaInventory is what ansible-inventory --list printed: hosts of Kolla's
 	// without a registry of ours are named (R14). May be nil.
 	KollaInventory []byte

@@ -36,6 +36,9 @@ func (r *run) configureKolla(_ context.Context) error {
 		Central:         strings.TrimPrefix(r.upstream.URL, "https://"),
 		Leaning:         r.leaning(),
 	}
+	if r.cfg.Partial {
+		d = r.keepOthers(d)
+	}
 	content, err := kolla.Render(d)
 	if err != nil {
 		return fmt.Errorf("making the drop-in for Kolla: %w", err)
@@ -60,6 +63,19 @@ func (r *run) configureKolla(_ context.Context) error {
 		}
 	}
 	return nil
+}
+
+// keepOthers leaves what the drop-in says of hosts that this run is not for.
+func (r *run) keepOthers(d kolla.DropIn) kolla.DropIn {
+	earlier, ok, err := kolla.Read(r.cfg.GlobalsDir)
+	if err != nil || !ok {
+		return d // Write says what is wrong
+	}
+	var known []string
+	for _, h := range r.hosts {
+		known = append(known, h.label())
+	}
+	return d.Keeping(earlier, known)
 }
 
 // precheck names the hosts of Kolla's inventory where nothing of ours answers on

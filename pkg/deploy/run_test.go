@@ -288,3 +288,32 @@ func TestInterruptLeavesSetsAsTheyWere(t *testing.T) {
 		}
 	}
 }
+
+// A run that is for an added host only leaves alone what the drop-in says of the
+// others; one that is for all decides anew.
+func TestR13PartialRunKeepsTheOthersFallback(t *testing.T) {
+	dir := t.TempDir()
+	leans := func(b *bench) bool {
+		b.cfg.GlobalsDir, b.cfg.Fallback = dir, kolla.PerHost
+		if _, err := b.run(); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(dir, kolla.FileName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(string(text), "'host0': '10.0.0.1:4000'")
+	}
+	first := newBench(t, 2)
+	first.agents[0].check.Disk = &message.Problem{Reason: message.ReasonDisk}
+	if !leans(first) {
+		t.Fatal("host0 does not lean")
+	}
+	for _, partial := range []bool{true, false} {
+		b := newBench(t, 1)
+		b.cfg.Hosts[0].Name, b.cfg.Partial = "added", partial
+		if got := leans(b); got != partial {
+			t.Errorf("partial %v: host0 leans: %v", partial, got)
+		}
+	}
+}

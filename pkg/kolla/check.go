@@ -138,7 +138,7 @@ func (d DropIn) value(variable string) (wanted string, others []string) {
 		return d.Namespace, nil
 	case variable != VariableRegistry:
 		return d.Tag, nil
-	case d.usesCentral() && d.Fallback == PerHost:
+	case d.usesCentral() && d.Fallback != All:
 		return "one or the other, by host", nil
 	case d.usesCentral():
 		wanted = d.Central

@@ -2,6 +2,7 @@ package kolla
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,13 +37,17 @@ const (
 
 // A DropIn is what zz-daisy-mcast.yml says.
 type DropIn struct {
-	Namespace       string   // docker_namespace
-	Tag             string   // the value of ReleaseVariable
-	ReleaseVariable string   // default VariableTag
-	Fallback        Fallback // default Uniform
-	Local           string   // host:port; default LocalRegistry
-	Central         string   // host:port; not needed while nobody leans or with Uniform
-	Leaning         []string // Ansible's names of the hosts that lean on Central; any order
+	Namespace       string   `json:"namespace"`         // docker_namespace
+	Tag             string   `json:"tag"`               // the value of ReleaseVariable
+	ReleaseVariable string   `json:"release_variable"`  // default VariableTag
+	Fallback        Fallback `json:"fallback"`          // default Uniform
+	Local           string   `json:"local"`             // host:port; default LocalRegistry
+	Central         string   `json:"central,omitempty"` // host:port; not needed while no host uses it
+	// Leaning has Ansible's names of the hosts that lean on Central, in any order.
+	Leaning []string `json:"leaning,omitempty"`
+	// Bypassing has those of the hosts that have no registry of their own: they
+	// take their images from Central, whatever Fallback says, or have none.
+	Bypassing []string `json:"bypassing,omitempty"`
 }
 
 // header is the first line of each of our files: by it Write and Remove tell
@@ -68,8 +73,12 @@ func Render(d DropIn) ([]byte, error) {
 		return nil, err
 	}
 	var b bytes.Buffer
+	state, err := json.Marshal(d)
+	if err != nil {
+		return nil, err
+	}
 	b.WriteString(preamble)
-	b.WriteString("---\n")
+	fmt.Fprintf(&b, "#\n%s%s\n---\n", statePrefix, state)
 	fmt.Fprintf(&b, "%s: \"{{ %s | default(%s) }}\"\n", VariableRegistry, Override, d.defaultRegistry())
 	fmt.Fprintf(&b, "%s: \"%s\"\n", VariableNamespace, d.Namespace)
 	fmt.Fprintf(&b, "%s: \"%s\"\n", d.ReleaseVariable, d.Tag)
@@ -88,6 +97,7 @@ func (d DropIn) normal() (DropIn, error) {
 		d.ReleaseVariable = VariableTag
 	}
 	d.Leaning = slices.Compact(slices.Sorted(slices.Values(d.Leaning)))
+	d.Bypassing = slices.Compact(slices.Sorted(slices.Values(d.Bypassing)))
 	return d, d.validate()
 }
 
@@ -102,7 +112,7 @@ func (d DropIn) validate() error {
 	case d.Fallback != Uniform && d.Fallback != PerHost && d.Fallback != All:
 		return fmt.Errorf("kolla: not a fallback: %q: it is %s, %s or %s", clip(string(d.Fallback)), Uniform, PerHost, All)
 	}
-	for _, host := range d.Leaning {
+	for _, host := range slices.Concat(d.Leaning, d.Bypassing) {
 		if !hostGrammar.MatchString(host) {
 			return fmt.Errorf("kolla: not a name that can be written into a template: host %q", clip(host))
 		}
@@ -117,7 +127,18 @@ func (d DropIn) validate() error {
 
 // usesCentral reports whether the drop-in sends any host to the central registry.
 func (d DropIn) usesCentral() bool {
-	return d.Fallback != Uniform && len(d.Leaning) > 0
+	return len(d.onCentral()) > 0
+}
+
+// onCentral returns the hosts that the drop-in has to send to the central
+// registry, sorted.
+func (d DropIn) onCentral() []string {
+	if d.Fallback == Uniform {
+		return d.Bypassing
+	}
+	all := slices.Concat(d.Leaning, d.Bypassing)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // defaultRegistry returns the argument of Jinja's default filter: where a host
@@ -132,7 +153,7 @@ func (d DropIn) defaultRegistry() string {
 	}
 	var b strings.Builder
 	b.WriteString("{\n")
-	for i, host := range d.Leaning {
+	for i, host := range d.onCentral() {
 		if i > 0 {
 			b.WriteString(",\n")
 		}

@@ -35,6 +35,11 @@ var dropIns = []struct {
 		registry: [3]string{LocalRegistry, LocalRegistry, "registry.example:5000"},
 	},
 	{
+		name:     "uniform-but-one",
+		dropIn:   DropIn{Namespace: "kolla", Tag: "train", Central: central, Leaning: []string{"controller01"}, Bypassing: []string{"computer02"}},
+		registry: [3]string{LocalRegistry, central, "registry.example:5000"},
+	},
+	{
 		name:     "all",
 		dropIn:   DropIn{Namespace: "kolla", Tag: "9.0.1", Fallback: All, Central: central, Leaning: []string{"computer02"}},
 		registry: [3]string{central, central, "registry.example:5000"},
