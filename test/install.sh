@@ -25,6 +25,8 @@ ethtool:ethtool
 iperf3:iperf3
 sudo:sudo
 ansible:ansible-core
+ansible-lint:ansible-lint
+yamllint:yamllint
 useradd:passwd
 systemd-analyze:systemd
 ps:procps

@@ -16,11 +16,11 @@ func newKollaCommand(std *streams) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newKollaBypassCommand(std))
+	cmd.AddCommand(newKollaBypassCommand(std), newKollaRemoveCommand(std))
 	return cmd
 }
 
-// kollaChange is what kolla bypass prints.
+// kollaChange is what kolla bypass and remove print.
 type kollaChange struct {
 	Path   string       `json:"path"`
 	Action kolla.Action `json:"action"`
@@ -48,17 +48,57 @@ of its own again, Kolla recreates its containers.`,
 			if err != nil {
 				return usage(err, "distribute --globals-dir writes it")
 			}
-			if notice := change.Notice(); notice != "" {
-				fmt.Fprintln(std.Err, notice)
-			}
-			if output == outputTable {
-				_, err = fmt.Fprintf(std.Out, "%s: %s\n", change.Path, change.Action)
-				return err
-			}
-			return writeAsJSON(std.Out, output, kollaChange{change.Path, change.Action})
+			return writeKollaChange(std, output, change, change.Notice())
 		},
 	}
 	cmd.Flags().StringVar(&dir, "globals-dir", "", "Kolla's globals.d `DIR`")
 	cmd.Flags().VarP(&output, "output", "o", "the form of the answer")
 	return cmd
+}
+
+// newKollaRemoveCommand is `kolla remove`.
+func newKollaRemoveCommand(std *streams) *cobra.Command {
+	var dir string
+	var dryRun bool
+	output := outputTable
+	cmd := &cobra.Command{
+		Use:   "remove --globals-dir DIR",
+		Short: "Remove Kolla's drop-in",
+		Long: `Remove the drop-in that distribute has written. Kolla then uses the registry of its
+other files, and recreates every container at its next deploy.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if dir == "" {
+				return usage(errors.New("kolla remove: no --globals-dir"), "")
+			}
+			remove := kolla.Remove
+			if dryRun {
+				remove = kolla.PlanRemove
+			}
+			change, err := remove(dir)
+			if err != nil {
+				return usage(err, "")
+			}
+			notice := change.Notice()
+			if dryRun {
+				notice = ""
+			}
+			return writeKollaChange(std, output, change, notice)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "globals-dir", "", "Kolla's globals.d `DIR`")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be done")
+	cmd.Flags().VarP(&output, "output", "o", "the form of the answer")
+	return cmd
+}
+
+func writeKollaChange(std *streams, output outputFormat, change kolla.Change, notice string) error {
+	if notice != "" {
+		fmt.Fprintln(std.Err, notice)
+	}
+	if output == outputTable {
+		_, err := fmt.Fprintf(std.Out, "%s: %s\n", change.Path, change.Action)
+		return err
+	}
+	return writeAsJSON(std.Out, output, kollaChange{change.Path, change.Action})
 }

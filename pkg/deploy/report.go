@@ -25,6 +25,7 @@ type Report struct {
 	SentBytes      int64          `json:"sent_bytes"` // of the pack; sent once
 	SenderRepaired int64          `json:"repaired_packets"`
 	Central        string         `json:"central,omitempty"` // URL
+	CentralCA      string         `json:"central_ca,omitempty"` // PEM; what engines have to trust there
 	DropIn         *DropIn        `json:"drop_in,omitempty"`
 	Counts         map[string]int `json:"counts"` // hosts by outcome
 	Hosts          []HostReport   `json:"hosts"`
@@ -39,6 +40,7 @@ type SetSummary struct {
 	Blobs  int    `json:"blobs"`
 	Bytes  int64  `json:"bytes"`
 	Tag    string `json:"tag,omitempty"`
+	Image  string `json:"image"` // one of them, repository:tag, to try a registry with
 }
 
 // A DropIn says what became of Kolla's drop-in.
@@ -93,7 +95,8 @@ func (r *Report) Outcome(o progress.Outcome) int { return r.Counts[string(o)] }
 func (r *run) finish(err error) *Report {
 	rep := &r.report
 	rep.Schema, rep.Started, rep.Seconds = ReportSchema, r.started.UTC(), time.Since(r.started).Seconds()
-	rep.Protocol, rep.Central, rep.Warnings = r.carrier.Protocol, r.upstream.URL, r.warnings
+	rep.Protocol, rep.Warnings = r.carrier.Protocol, r.warnings
+	rep.Central, rep.CentralCA = r.upstream.URL, string(r.upstream.CA)
 	rep.Counts = map[string]int{string(progress.Local): 0, string(progress.Central): 0, string(progress.Failed): 0}
 	if err != nil {
 		rep.Error = err.Error()
@@ -102,6 +105,7 @@ func (r *run) finish(err error) *Report {
 		rep.Set = &SetSummary{
 			ID: r.set.ID, Images: len(r.set.Images), Blobs: len(r.set.Blobs),
 			Bytes: r.set.TotalSize(), Tag: r.set.Release.Tag,
+			Image: r.set.Images[0].Repository + ":" + r.set.Images[0].Tag,
 		}
 	}
 	for _, h := range r.hosts {

@@ -19,6 +19,7 @@ import (
 // docs/OPERATIONS.md.
 const reportKeys = `
 central
+central_ca
 changed
 counts.central
 counts.failed
@@ -60,6 +61,7 @@ sent_bytes
 set.blobs
 set.bytes
 set.id
+set.image
 set.images
 set.tag
 started

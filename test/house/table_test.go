@@ -113,6 +113,8 @@ var table = []row{
 		"the whole product, run in the lab"},
 	{"test/bench", tests, []string{everything, "test/lab"},
 		"the whole product, measured in the lab"},
+	{"test/collection", tests, nil,
+		"Ansible's tools run the collection, and it runs the program: nothing of ours is linked in"},
 	{"test/house", tests, nil,
 		"the rules read the code and do not run it"},
 }

@@ -1,0 +1,70 @@
+#!/usr/bin/python
+# Copyright: the daisy-mcast authors
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import (absolute_import, division, print_function)
+
+__metaclass__ = type
+
+DOCUMENTATION = r'''
+module: bundle_info
+short_description: Tells which images a bundle holds
+version_added: 0.1.0
+description:
+  - Runs C(daisy-mcast bundle inspect) where the bundle is, which is the control node.
+extends_documentation_fragment:
+  - daisy.kolla_mcast.program
+options:
+  bundle:
+    description:
+      - The bundle, such as Daisy's C(kolla-image*.tgz), or any other source that C(daisy-mcast bundle inspect) takes.
+    type: str
+    required: true
+attributes:
+  check_mode:
+    description: Changes nothing.
+    support: full
+  diff_mode:
+    description: Changes nothing.
+    support: none
+'''
+
+EXAMPLES = r'''
+- name: Look into the bundle
+  daisy.kolla_mcast.bundle_info:
+    bundle: /var/lib/daisy/versionfile/kolla/kolla-image-queens.tgz
+  delegate_to: localhost
+  register: result
+
+- name: Refuse one of another release
+  ansible.builtin.assert:
+    that: result.bundle.release.tag == openstack_release
+'''
+
+RETURN = r'''
+bundle:
+  description: What C(daisy-mcast bundle inspect -o json) says.
+  returned: success
+  type: dict
+'''
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.daisy.kolla_mcast.plugins.module_utils import program as tool
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(tool.ARGUMENTS, bundle=dict(type='str', required=True)),
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        program = tool.Program.locate(params['binary_path'], params['version'])
+        bundle = program.ask(['bundle', 'inspect', '-o', 'json', params['bundle']])
+    except tool.ProgramError as e:
+        module.fail_json(msg=str(e))
+    module.exit_json(changed=False, bundle=bundle)
+
+
+if __name__ == '__main__':
+    main()
