@@ -24,7 +24,7 @@ type Report struct {
 	PackBytes      int64          `json:"pack_bytes"` // that some host lacked
 	SentBytes      int64          `json:"sent_bytes"` // of the pack; sent once
 	SenderRepaired int64          `json:"repaired_packets"`
-	Central        string         `json:"central,omitempty"` // URL
+	Central        string         `json:"central,omitempty"`    // URL
 	CentralCA      string         `json:"central_ca,omitempty"` // PEM; what engines have to trust there
 	DropIn         *DropIn        `json:"drop_in,omitempty"`
 	Counts         map[string]int `json:"counts"` // hosts by outcome
@@ -133,6 +133,7 @@ func (h *host) report(err error) HostReport {
 		hr.Outcome = progress.Failed
 	}
 	hr.Preload = h.preload.report()
+	hr.Changed = hr.Changed || hr.Preload != nil && hr.Preload.Loaded > 0
 	if p := h.trouble(); p != nil && hr.Outcome != progress.Local {
 		hr.Reason, hr.Detail, hr.Step = p.Reason, p.Text, p.Step
 	}

@@ -89,13 +89,13 @@ func TestReportSaysWhatWasChanged(t *testing.T) {
 		want   bool
 	}{
 		"nothing":     {func(*fakeAgent) {}, false},
-		"bytes":       {func(f *fakeAgent) { f.missing = []int{1} }, true},
+		"bytes":       {func(f *fakeAgent) { f.missing = message.IndexesOf(1) }, true},
 		"registry":    {func(f *fakeAgent) { f.starts = true }, true},
 		"another set": {func(f *fakeAgent) { f.switches = true }, true},
 	} {
 		b := newBench(t, 2)
 		for _, f := range b.agents {
-			f.missing = nil
+			f.missing = message.Indexes{}
 		}
 		c.change(b.agents[1])
 		rep, err := b.run()

@@ -53,6 +53,7 @@ FLAGS = dict(
     max_rate='--max-rate',
     partial='--partial',
     port='--port',
+    preload='--preload',
     program_dir='--program-dir',
     protocol='--protocol',
     registry_mode='--registry-mode',
@@ -79,6 +80,7 @@ ARGUMENTS = dict(
     central=TEXT, central_address=TEXT, central_port=dict(type='int'), central_ca=PATH, central_auth_file=PATH,
     fallback=dict(type='str', choices=['uniform', 'per-host', 'all']),
     globals_dir=PATH, kolla_globals=PATH, kolla_inventory=PATH, partial=dict(type='bool', default=False),
+    preload=dict(type='bool', default=False), preload_images=dict(type='list', elements='str', default=[]),
     timeout=TEXT,
     fail_on_failed=dict(type='bool', default=True),
     fail_on_fallback=dict(type='bool', default=False),
@@ -181,6 +183,8 @@ class Run(object):
                 args.append(FLAGS[option])
             elif value not in (None, False, ''):
                 args += [FLAGS[option], to_text(value)]
+        for pattern in self.params['preload_images']:
+            args += ['--preload-image', pattern]
         if self.is_check:
             args.append('--dry-run')
         if self.params['bundle']:

@@ -122,6 +122,15 @@ options:
     description: The hosts are not all of the cloud's. What the drop-in says of others stays.
     type: bool
     default: false
+  preload:
+    description: Have the hosts' engines get the images too, under the names that Kolla will use.
+    type: bool
+    default: false
+  preload_images:
+    description: The images to preload, as C([ROLE=]PATTERN). All of them when empty.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: The deadline of the run, as in C(30m).
     type: str
