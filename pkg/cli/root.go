@@ -90,6 +90,7 @@ func blameArguments(c *cobra.Command) {
 func commands(std *streams) []*cobra.Command {
 	return []*cobra.Command{
 		newDistributeCommand(std),
+		newBundleCommand(std),
 		newDemoCommand(std),
 		newAgentCommand(std),
 		newRegistryCommand(std),

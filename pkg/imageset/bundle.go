@@ -108,3 +108,18 @@ func parseSum(r io.Reader, base string) (string, error) {
 	}
 	return only, nil
 }
+
+// ReadSum returns the SHA-512 that a file of sha512sum's form gives for the bundle
+// at path.
+func ReadSum(file, path string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum, err := parseSum(io.LimitReader(f, maxSumFile), filepath.Base(path))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
+	return sum, nil
+}

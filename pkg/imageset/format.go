@@ -161,7 +161,11 @@ func (im *importer) packed(ctx context.Context, r io.Reader, total int64, want s
 // spooled takes an archive by way of a file that has no name, so that nothing is
 // left of it however this ends.
 func (im *importer) spooled(ctx context.Context, src *source, want string) error {
-	f, err := os.CreateTemp(im.st.OwnDir(), ".spool-*")
+	dir := "" // of temporary files
+	if im.st != nil {
+		dir = im.st.OwnDir()
+	}
+	f, err := os.CreateTemp(dir, ".spool-*")
 	if err != nil {
 		return fmt.Errorf("unpacking the archive: %w", err)
 	}

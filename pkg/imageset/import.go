@@ -1,10 +1,12 @@
 package imageset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"sync"
@@ -30,6 +32,8 @@ type ImportOptions struct {
 	SHA512 string
 	// DemandSum refuses a file without such a sum.
 	DemandSum bool
+	// Release is the set's, where a field is not empty, in place of the source's.
+	Release store.Release
 	// Images are patterns of the images to take, see MatchImage; all when empty.
 	Images []string
 	// Platforms are what to take of a manifest list; empty: all that the source
@@ -98,10 +102,49 @@ func ImportStream(ctx context.Context, r io.Reader, st *store.Store, opts Import
 	return set, nil
 }
 
+// A Place is one of several that images come from: a path, as Import takes it, or
+// origins, one after the other. An origin is closed when it was taken.
+type Place struct {
+	Path    string
+	Origins iter.Seq2[Origin, error]
+}
+
+// ImportAll reads all places into one set, as Import does each. Two images of one
+// name must be the same.
+func ImportAll(ctx context.Context, places []Place, st *store.Store, opts ImportOptions) (*store.Set, error) {
+	im := newImporter(st, opts)
+	set, err := im.whole(ctx, func(ctx context.Context) error { return im.places(ctx, places) })
+	if err != nil {
+		return nil, fmt.Errorf("importing: %w", err)
+	}
+	return set, nil
+}
+
+func (im *importer) places(ctx context.Context, places []Place) error {
+	for _, p := range places {
+		if p.Origins == nil {
+			if err := im.path(ctx, p.Path); err != nil {
+				return fmt.Errorf("%s: %w", filepath.Clean(p.Path), err)
+			}
+			continue
+		}
+		for o, err := range p.Origins {
+			if err == nil {
+				err = errors.Join(im.origin(ctx, o), o.Close())
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // An importer is one import. One goroutine uses it; the blobs are written, and
 // committed, by others beside it, for which mu guards what they share.
 type importer struct {
-	st   *store.Store
+	st   *store.Store // nil when nothing is kept, see Check
+	mem  *examined    // nil when there is a store
 	opts ImportOptions
 
 	commits *committer
@@ -115,7 +158,9 @@ type importer struct {
 
 	prefix  string // of the registry's directory, once found
 	found   bool
-	release *store.Release // from the .version file
+	release *store.Release // from the first .version file
+
+	versioned bool // this source had one
 
 	revisions map[revision]bool
 	tags      []store.Image
@@ -170,6 +215,9 @@ func (im *importer) whole(ctx context.Context, read func(context.Context) error)
 	if err == nil {
 		set, err = im.makeSet(ctx)
 	}
+	if im.mem != nil {
+		return set, err
+	}
 	im.unclaim(set)
 	if err != nil && im.resumes && brokeOff(err) {
 		return nil, err
@@ -187,7 +235,7 @@ func (im *importer) whole(ctx context.Context, read func(context.Context) error)
 
 // restart forgets what holds for one source only.
 func (im *importer) restart() {
-	im.names, im.prefix, im.found = make(map[nameHash]bool), "", false
+	im.names, im.prefix, im.found, im.versioned = make(map[nameHash]bool), "", false, false
 }
 
 // read takes all entries. When it returns nobody reads from them any more.
@@ -227,16 +275,26 @@ func (im *importer) makeSet(ctx context.Context) (*store.Set, error) {
 	if im.release != nil {
 		rel = *im.release
 	}
+	rel = overlaid(rel, im.opts.Release)
 	set, err := store.NewSet(im.tags, r.blobs(), r.architectures(), rel, time.Now())
 	if err != nil {
 		return nil, err
 	}
 	im.absent = r.absent
+	if im.mem != nil {
+		return set, nil
+	}
 	if missing := im.st.Missing(set); len(missing) > 0 {
 		return nil, &RefusedError{Blob: set.Blobs[missing[0]].Digest,
 			Err: fmt.Errorf("%w: it was removed from the store meanwhile", ErrMissingBlob)}
 	}
 	return set, im.st.PutSet(set)
+}
+
+// overlaid returns rel with the fields of over that are not empty.
+func overlaid(rel, over store.Release) store.Release {
+	return store.Release{Branch: cmp.Or(over.Branch, rel.Branch), Tag: cmp.Or(over.Tag, rel.Tag),
+		Date: cmp.Or(over.Date, rel.Date), Commit: cmp.Or(over.Commit, rel.Commit)}
 }
 
 // unclaim leaves to GC what the set, which may be nil, does not have.

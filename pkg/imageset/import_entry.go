@@ -118,11 +118,14 @@ func (im *importer) version(e entry) error {
 	if err != nil {
 		return err
 	}
-	if im.release != nil {
+	if im.versioned {
 		return fmt.Errorf("%w: a second .version file", ErrUnsafe)
 	}
+	im.versioned = true
 	rel, err := parseVersion(raw)
-	im.release = &rel
+	if im.release == nil {
+		im.release = &rel
+	}
 	return err
 }
 
@@ -175,6 +178,9 @@ func (im *importer) blob(ctx context.Context, e entry, d store.Digest) error {
 	if e.open == nil {
 		return im.blobFrom(ctx, e.body, e, d)
 	}
+	if im.skims(e.size) {
+		return nil
+	}
 	im.workers.Go(func() error {
 		err := im.opened(ctx, e, d)
 		im.commits.note(err)
@@ -194,6 +200,9 @@ func (im *importer) opened(ctx context.Context, e entry, d store.Digest) error {
 
 func (im *importer) blobFrom(ctx context.Context, body io.Reader, e entry, d store.Digest) error {
 	b := store.Blob{Digest: d, Size: e.size}
+	if im.mem != nil {
+		return im.examine(ctx, body, b)
+	}
 	im.st.Claim(d) // before it is looked for: GC may run beside us
 	if !im.opts.Force && im.has(b) {
 		im.know(b, knownBefore)

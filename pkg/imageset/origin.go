@@ -135,7 +135,7 @@ func (t *take) manifest(ctx context.Context, img store.Image, d store.Digest, de
 
 // read returns a manifest, the store's when that has it, and proves it.
 func (t *take) read(ctx context.Context, img store.Image, d store.Digest) ([]byte, error) {
-	if !t.im.opts.Force {
+	if !t.im.opts.Force && t.im.mem == nil {
 		if raw, err := t.im.st.ReadBlob(d, store.MaxManifest); err == nil {
 			return raw, nil
 		}
@@ -184,14 +184,7 @@ func (t *take) want(img store.Image, m store.Manifest) error {
 
 // blobs takes what the manifests need, several at once.
 func (t *take) blobs(ctx context.Context) error {
-	var missing int64
-	for _, w := range t.list {
-		t.im.expect(w.Size)
-		if have, err := t.im.st.Stat(w.Digest); err != nil || have.Size != w.Size {
-			missing += w.Size
-		}
-	}
-	if err := t.im.space(missing); err != nil {
+	if err := t.measure(); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -205,8 +198,29 @@ func (t *take) blobs(ctx context.Context) error {
 	return g.Wait()
 }
 
+// measure tells the progress, and the disk, what is to come.
+func (t *take) measure() error {
+	var missing int64
+	for _, w := range t.list {
+		t.im.expect(w.Size)
+		if t.im.mem != nil {
+			continue
+		}
+		if have, err := t.im.st.Stat(w.Digest); err != nil || have.Size != w.Size {
+			missing += w.Size
+		}
+	}
+	if t.im.mem != nil {
+		return nil
+	}
+	return t.im.space(missing)
+}
+
 func (t *take) blob(ctx context.Context, w wanted) error {
 	im, b := t.im, w.Blob()
+	if im.mem != nil {
+		return t.examine(ctx, w)
+	}
 	im.st.Claim(b.Digest) // before it is looked for: GC may run beside us
 	if !im.opts.Force && im.has(b) {
 		im.know(b, knownBefore)
@@ -214,20 +228,24 @@ func (t *take) blob(ctx context.Context, w wanted) error {
 		return nil
 	}
 	defer im.st.Unclaim(b.Digest) // the writer has its own claim
+	return t.opened(ctx, w, func(body io.Reader) error { return im.fetch(ctx, body, b) })
+}
+
+// opened lets do read a blob, to its end and no further.
+func (t *take) opened(ctx context.Context, w wanted, do func(io.Reader) error) error {
 	body, err := t.origin.Blob(ctx, w.image.Repository, w.Descriptor)
 	if errors.Is(err, fs.ErrNotExist) {
 		if w.Foreign() {
-			im.progressed(b.Size)
+			t.im.progressed(w.Size)
 			return nil // the resolver names it
 		}
-		err = &RefusedError{Image: nameOf(w.image), Blob: b.Digest, Err: ErrMissingBlob}
+		err = &RefusedError{Image: nameOf(w.image), Blob: w.Digest, Err: ErrMissingBlob}
+	}
+	if err == nil {
+		err = errors.Join(do(body), body.Close())
 	}
 	if err != nil {
-		return t.failed(ctx, w.image, b.Digest, err)
-	}
-	err = errors.Join(im.fetch(ctx, body, b), body.Close())
-	if err != nil {
-		return t.failed(ctx, w.image, b.Digest, err)
+		return t.failed(ctx, w.image, w.Digest, err)
 	}
 	return nil
 }
@@ -257,10 +275,8 @@ func (im *importer) fetch(ctx context.Context, body io.Reader, b store.Blob) err
 	if err := im.copy(ctx, w, body, b.Size); err != nil {
 		return errors.Join(err, w.Abort())
 	}
-	if n, err := io.ReadFull(body, make([]byte, 1)); n > 0 {
-		return errors.Join(fmt.Errorf("%w: more than %d bytes", store.ErrSizeMismatch, b.Size), w.Abort())
-	} else if !errors.Is(err, io.EOF) {
-		return errors.Join(&readError{err}, w.Abort())
+	if err := atEnd(body, b); err != nil {
+		return errors.Join(err, w.Abort())
 	}
 	if err := w.Commit(); err != nil {
 		return err
@@ -273,9 +289,24 @@ func (im *importer) fetch(ctx context.Context, body io.Reader, b store.Blob) err
 	return nil
 }
 
+// atEnd wants nothing more of a blob.
+func atEnd(body io.Reader, b store.Blob) error {
+	switch n, err := io.ReadFull(body, make([]byte, 1)); {
+	case n > 0:
+		return fmt.Errorf("%w: more than %d bytes", store.ErrSizeMismatch, b.Size)
+	case !errors.Is(err, io.EOF):
+		return &readError{err}
+	}
+	return nil
+}
+
 // keepManifest puts a proven manifest into the store.
 func (im *importer) keepManifest(raw []byte, d store.Digest) error {
 	b := store.Blob{Digest: d, Size: int64(len(raw))}
+	if im.mem != nil {
+		im.know(b, knownReplaced)
+		return im.mem.keep(d, raw)
+	}
 	im.st.Claim(d)
 	if !im.opts.Force && im.has(b) {
 		im.know(b, knownBefore)

@@ -10,6 +10,7 @@ const (
 	maxSumFile   = 64 << 10 // bytes of a .sha512sum file
 	maxRevisions = 200_000
 	maxConfig    = 4 << 20
+	maxExamined  = 64 << 20 // bytes of manifests and configs that Check keeps in memory
 	maxSavedList = 16 << 20 // bytes of docker save's manifest.json
 	maxLayers    = 1024     // of one image in it; Docker's own bound is 127
 	maxNames     = 64 << 20 // bytes of all names in a plain tar
@@ -39,6 +40,10 @@ const (
 	commitsAtOnce = 4
 
 	copyBuffer = 1 << 20
+
+	// pieceSize is what a bundle is packed by, a core each; it changes the bytes of
+	// every packed bundle.
+	pieceSize = 4 << 20
 
 	// blobsAtOnce is how many blobs of a source that can be read in any order are
 	// hashed and written at once, with a copyBuffer each; manifestsAtOnce how many

@@ -104,7 +104,7 @@ func (r *resolver) manifest(d store.Digest, depth int) (bad store.Digest, err er
 	if _, ok := r.im.blobs[d]; !ok {
 		return d, ErrMissingBlob
 	}
-	raw, err := r.im.st.ReadBlob(d, store.MaxManifest)
+	raw, err := r.im.readBlob(d, store.MaxManifest)
 	if err != nil {
 		return d, err
 	}
@@ -160,26 +160,34 @@ func (r *resolver) child(c store.Descriptor) error {
 	return nil
 }
 
-// config reads the architecture of an image. Other artifacts have none.
+// config notes the architecture of an image.
 func (r *resolver) config(m store.Manifest) error {
-	if m.Config == nil || m.Config.MediaType != store.MediaTypeDockerConfig && m.Config.MediaType != store.MediaTypeOCIConfig {
-		return nil
+	arch, err := r.im.architecture(m)
+	if arch != "" {
+		r.archs[arch] = true
 	}
-	raw, err := r.im.st.ReadBlob(m.Config.Digest, maxConfig)
+	return err
+}
+
+// architecture reads that of an image. Other artifacts have none.
+func (im *importer) architecture(m store.Manifest) (string, error) {
+	if m.Config == nil || m.Config.MediaType != store.MediaTypeDockerConfig && m.Config.MediaType != store.MediaTypeOCIConfig {
+		return "", nil
+	}
+	raw, err := im.readBlob(m.Config.Digest, maxConfig)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var config struct {
 		Architecture string `json:"architecture"`
 	}
 	if err := json.Unmarshal(raw, &config); err != nil {
-		return fmt.Errorf("config %s: %w: %w", m.Config.Digest, store.ErrManifest, err)
+		return "", fmt.Errorf("config %s: %w: %w", m.Config.Digest, store.ErrManifest, err)
 	}
-	// An attestation inside an index says "unknown".
-	if a := config.Architecture; a != "" && a != "unknown" {
-		r.archs[a] = true
+	if config.Architecture == "unknown" { // an attestation inside an index
+		return "", nil
 	}
-	return nil
+	return config.Architecture, nil
 }
 
 func (r *resolver) blobs() []store.Blob {

@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+)
+
+func newBundleCommand(std *streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bundle",
+		Short: "Make, look into and verify bundles of images",
+		Long: `Make, look into and verify bundles of images.
+
+A source is one of
+  a bundle: a registry storage tarball (gzip, zstd or plain; any prefix), or such
+    a directory
+  what docker save or podman save wrote, packed or not
+  an OCI layout, a directory or a tar` + liveSources,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newBundleCreateCommand(std), newBundleInspectCommand(std), newBundleVerifyCommand(std))
+	return cmd
+}
+
+const liveSources = ``
+
+// badSource makes what is wrong with a source bad input; the machine's own faults
+// are not.
+func badSource(err error) error {
+	var refused *imageset.RefusedError
+	for _, is := range []error{
+		imageset.ErrNotBundle, imageset.ErrTruncated, imageset.ErrCorrupt, imageset.ErrUnsafe, imageset.ErrTooLarge,
+		imageset.ErrCheckSum, imageset.ErrSourceChanged, imageset.ErrOrigin, imageset.ErrConflict, store.ErrSet,
+		fs.ErrNotExist,
+	} {
+		if errors.Is(err, is) {
+			return usage(err, "")
+		}
+	}
+	if errors.As(err, &refused) {
+		return usage(err, "")
+	}
+	return err
+}

@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+)
+
+// bundleCreateOptions are the flags of bundle create.
+type bundleCreateOptions struct {
+	sourceFlags
+	from    []string
+	store   string
+	release store.Release
+	output  outputFormat
+}
+
+func newBundleCreateCommand(std *streams) *cobra.Command {
+	opt := bundleCreateOptions{output: outputTable}
+	cmd := &cobra.Command{
+		Use:   "create OUT --from SOURCE...",
+		Short: "Write the images of one or more sources as a bundle",
+		Long: `Write the images of one or more sources as a bundle, as Daisy's build job made them: a
+registry's storage under tmp/registry and, when a release is known, a
+registry-<tag>-<date>.version file; beside it OUT.sha512sum. The extension of OUT
+chooses gzip (.tgz, .gz), zstd (.zst, .tzst) or no packing (.tar). The same images make
+the same bytes.
+
+What a run that was cut off has fetched lies in OUT.work, and the next run goes on
+from there.`,
+		Example: `  daisy-mcast bundle create kolla.tgz --from saved.tar --from layout/
+  daisy-mcast bundle create kolla.tar.zst --from registry://127.0.0.1:5000 --image 'nova-*' --release-tag 2024.1`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runBundleCreate(cmd.Context(), std, opt, args[0])
+		},
+	}
+	flags := cmd.Flags()
+	opt.sourceFlags.AddFlags(flags)
+	flags.StringArrayVar(&opt.from, "from", nil, "a `SOURCE` of images; may be repeated")
+	flags.StringVar(&opt.store, "store", "", "keep the images in this `DIR` too; default OUT.work, which is removed in the end")
+	flags.StringVar(&opt.release.Tag, "release-tag", "", "the release's tag in the .version file: Kolla's openstack_`RELEASE`")
+	flags.StringVar(&opt.release.Branch, "release-branch", "", "the `BRANCH` in it")
+	flags.StringVar(&opt.release.Date, "release-date", "", "the `DATE` in it")
+	flags.StringVar(&opt.release.Commit, "release-commit", "", "git's `SHA` in it")
+	flags.VarP(&opt.output, "output", "o", "the form of the result")
+	return cmd
+}
+
+// bundleCreated is what bundle create prints.
+type bundleCreated struct {
+	Path   string `json:"path"`
+	Bytes  int64  `json:"bytes"`
+	SHA512 string `json:"sha512"`
+	Set    string `json:"set"`
+	Images int    `json:"images"`
+	Blobs  int    `json:"blobs"`
+}
+
+func runBundleCreate(ctx context.Context, std *streams, opt bundleCreateOptions, out string) error {
+	if len(opt.from) == 0 {
+		return usage(errors.New("bundle create needs --from"), "")
+	}
+	if _, err := imageset.Compressor(io.Discard, out); err != nil {
+		return usage(err, "")
+	}
+	dir := opt.store
+	if dir == "" {
+		dir = out + ".work"
+	}
+	st, err := store.Create(store.Config{Dir: dir})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	set, err := opt.gather(ctx, std, st)
+	if err != nil {
+		if opt.store == "" && ctx.Err() == nil && !errors.Is(err, imageset.ErrOrigin) {
+			err = errors.Join(err, os.RemoveAll(dir)) // nothing to go on from
+		}
+		return err
+	}
+	created, err := writeBundle(ctx, st, set, out)
+	if err != nil {
+		return err
+	}
+	if opt.store == "" {
+		if err := os.RemoveAll(dir); err != nil {
+			fmt.Fprintf(std.Err, "daisy-mcast: %v\n", err)
+		}
+	}
+	if opt.output != outputTable {
+		return writeAsJSON(std.Out, opt.output, created)
+	}
+	_, err = fmt.Fprintf(std.Out, "%s: %d images, %d blobs, %s, sha512 %s\n", created.Path, created.Images, created.Blobs,
+		sizeText(created.Bytes), created.SHA512)
+	return err
+}
+
+// gather reads the sources into st.
+func (o *bundleCreateOptions) gather(ctx context.Context, std *streams, st *store.Store) (*store.Set, error) {
+	var places []imageset.Place
+	opts, err := o.options("")
+	if err != nil {
+		return nil, usage(err, "")
+	}
+	if opts.SHA512 != "" {
+		return nil, usage(errors.New("--checksum takes auto or required here"), "")
+	}
+	for _, from := range o.from {
+		place, err := o.place(ctx, from, &opts)
+		if err != nil {
+			return nil, usage(err, "")
+		}
+		places = append(places, place)
+	}
+	opts.Note = func(text string) { fmt.Fprintf(std.Err, "note: %s\n", text) }
+	opts.Release = o.release
+	set, err := imageset.ImportAll(ctx, places, st, opts)
+	if err != nil {
+		return nil, badSource(err)
+	}
+	return set, nil
+}
+
+// writeBundle writes OUT and OUT.sha512sum, each in one step.
+func writeBundle(ctx context.Context, st *store.Store, set *store.Set, out string) (*bundleCreated, error) {
+	f, err := os.CreateTemp(filepath.Dir(out), "."+filepath.Base(out)+"-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	sum := &summed{w: f, h: sha512.New()}
+	zw, err := imageset.Compressor(sum, out)
+	if err != nil {
+		return nil, usage(err, "")
+	}
+	err = imageset.WriteBundle(ctx, zw, set, st, nil)
+	if err := errors.Join(err, zw.Close()); err != nil {
+		return nil, err
+	}
+	sumFile := out + ".sha512sum"
+	if err := os.Remove(sumFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("writing %s: %w", out, err)
+	}
+	if err := errors.Join(f.Chmod(0o644), f.Sync(), os.Rename(f.Name(), out)); err != nil {
+		return nil, fmt.Errorf("writing %s: %w", out, err)
+	}
+	c := &bundleCreated{Path: out, Bytes: sum.n, SHA512: hex.EncodeToString(sum.h.Sum(nil)),
+		Set: set.ID, Images: len(set.Images), Blobs: len(set.Blobs)}
+	line := c.SHA512 + "  " + filepath.Base(out) + "\n"
+	if err := os.WriteFile(sumFile, []byte(line), 0o644); err != nil {
+		return nil, fmt.Errorf("writing %s: %w", sumFile, err)
+	}
+	return c, nil
+}
+
+// summed counts and hashes what is written.
+type summed struct {
+	w io.Writer
+	h hash.Hash
+	n int64
+}
+
+func (s *summed) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	s.h.Write(p[:n])
+	s.n += int64(n)
+	return n, err
+}
