@@ -63,19 +63,22 @@ type Controller struct {
 	brakes     int  // in a row
 	brakedAt   time.Duration
 	solo       Rate // the limit before another came
-	cutAt      time.Duration
-	grownAt    time.Duration
-	freeAt     time.Duration // since when no queue is seen; 0 while one is
-	baseLoss   float64       // of the hosts together, while the link was not full
-	hasBase    bool
-	over       []*track // scratch
-	budget     float64  // bytes, of the next probe
-	probeGap   time.Duration
-	probeAt    time.Duration
-	scratch    []*track
-	median     Rate // of the hosts' capacities; 0 before the first sample
-	medianAt   time.Duration
-	foundAfter time.Duration // when the start-up ended; 0 before
+	free       Rate // the limit before some host had no room; 0 if all have
+	// areMostHeld is set while most have no room.
+	areMostHeld bool
+	cutAt       time.Duration
+	grownAt     time.Duration
+	freeAt      time.Duration // since when no queue is seen; 0 while one is
+	baseLoss    float64       // of the hosts together, while the link was not full
+	hasBase     bool
+	over        []*track // scratch
+	budget      float64  // bytes, of the next probe
+	probeGap    time.Duration
+	probeAt     time.Duration
+	scratch     []*track
+	median      Rate // of the hosts' capacities; 0 before the first sample
+	medianAt    time.Duration
+	foundAfter  time.Duration // when the start-up ended; 0 before
 }
 
 // New returns a controller at the start of its search.
@@ -108,6 +111,9 @@ func (c *Controller) Remove(h Host) {
 	t := c.tracks[h]
 	c.list = slices.DeleteFunc(c.list, func(o *track) bool { return o == t })
 	delete(c.tracks, h)
+	if t != nil && t.refusedAt > 0 {
+		c.unhold()
+	}
 }
 
 // Observe takes in what a host reported.
@@ -182,7 +188,7 @@ func (c *Controller) updateLag(now time.Duration, t *track) {
 		c.updateMedian(now)
 	}
 	switch {
-	case t.capacity >= c.floor(min(c.median, max(t.sent, c.limit))):
+	case t.capacity >= c.floorOf(now, t):
 		t.lagSince = 0
 	case t.lagSince == 0:
 		t.lagSince = max(now, 1)
@@ -198,6 +204,22 @@ func (c *Controller) floor(median Rate) (floor Rate) {
 		floor = max(floor, c.cfg.MinHost)
 	}
 	return floor
+}
+
+// floorOf returns the rate under which t lags. One whose disk is behind has slowed
+// the others down already, so it is compared with what they took before.
+func (c *Controller) floorOf(now time.Duration, t *track) Rate {
+	floor := c.floor(min(c.median, max(t.sent, c.limit)))
+	if c.free > 0 && !c.areMostHeld && t.isRefusing(now) {
+		floor = max(floor, c.floor(c.free))
+	}
+	return floor
+}
+
+// IsRefusing reports whether a host lately had no room for what reached it.
+func (c *Controller) IsRefusing(now time.Duration, h Host) bool {
+	t := c.tracks[h]
+	return t != nil && t.isRefusing(now)
 }
 
 func (c *Controller) updateMedian(now time.Duration) {

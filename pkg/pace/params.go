@@ -76,6 +76,12 @@ const (
 	// lookTime is how often the hosts' samples are looked at, at most.
 	lookTime = 5 * time.Millisecond
 
+	// takeTime is over how long it is averaged what a host takes that is behind its
+	// disk: room comes by the segment, of 1.1 MB.
+	takeTime = 100 * time.Millisecond
+	// takeGain leaves such a host the time to make some room.
+	takeGain = 0.97
+
 	// roundHosts is how many hosts' samples make a round in the start-up.
 	roundHosts = 5
 	// freshShare is the share of a sample that has to be sent at the round's rate.

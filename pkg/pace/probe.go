@@ -28,6 +28,9 @@ func (c *Controller) beginProbe(now time.Duration, next uint64) {
 		c.budget = min(c.budget, minExcess)
 	}
 	c.probe = min(c.stride, (hiddenBurst+c.budget)/(float64(c.limit)*c.probeTime.Seconds()))
+	if c.free > c.limit { // up to there the way to the hosts is known
+		c.probe = min(c.stride, float64(c.free/c.limit)-1)
+	}
 	for _, t := range c.list {
 		t.level, t.peak, t.busyRate = t.queue, t.queue, 0
 	}
@@ -85,10 +88,17 @@ func (c *Controller) endProbe(now time.Duration, next uint64) {
 		}
 	}
 	c.over = queued
+	if c.hold(now, next, heard) {
+		return
+	}
 	if len(heard) > 0 && bad <= len(heard)/32 {
 		c.limit = min(c.limit*Rate(1+c.probe), c.ceiling())
-		c.budget, c.probeGap = min(2*c.budget, maxBudget), c.cfg.Interval
-		c.stride = min(2*c.stride, 1)
+		c.probeGap = c.cfg.Interval
+		if c.free == 0 {
+			c.budget, c.stride = min(2*c.budget, maxBudget), min(2*c.stride, 1)
+		} else if c.limit > 0.99*c.free {
+			c.free = 0
+		}
 		c.become(cruising, now)
 		return
 	}

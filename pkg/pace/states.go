@@ -206,6 +206,9 @@ func (c *Controller) brake(now time.Duration, next uint64) bool {
 			marked = max(marked, t.marked)
 		}
 	}
+	if c.hold(now, next, heard) {
+		return true
+	}
 	switch {
 	case marked > markedShare && c.state == cruising:
 		c.limit *= Rate(1 - min(maxBrake, max(marked/2, 0.01)))
@@ -215,6 +218,7 @@ func (c *Controller) brake(now time.Duration, next uint64) bool {
 			c.beginCompeting(now)
 			return true
 		}
+		c.free = 0
 		c.limit = min(c.limit, max(byCapacity(over)[len(over)/2].capacity, c.limit/2))
 	default:
 		return false

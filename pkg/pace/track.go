@@ -9,7 +9,8 @@ import (
 // End, that not included.
 type Sample struct {
 	First, End uint64
-	Received   uint64        // distinct packets that arrived
+	Received   uint64        // distinct packets that arrived and were taken
+	Refused    uint64        // that arrived and found no room: the host's disk is behind
 	Marked     uint64        // of these with a mark of congestion
 	Sending    time.Duration // between the first and the last packet's leaving
 	Arriving   time.Duration // between their arriving, by the host's clock
@@ -30,6 +31,9 @@ type track struct {
 	at         time.Duration
 	samples    int
 	hasLoss    bool
+	refused    float64       // share, in the last sample
+	refusedAt  time.Duration // when some were, last; 0 if never
+	taken      Rate          // what it takes, while it refuses some
 	isFull     bool          // the queue has overflowed in the last sample
 	level      float64       // queue when the probe began
 	peak       float64       // greatest queue since
@@ -55,13 +59,14 @@ func (t *track) observe(now time.Duration, s Sample, frame float64, isStarting b
 	if s.Received > 0 {
 		t.marked = float64(s.Marked) / float64(s.Received)
 	}
-	t.lost = min(max(1-float64(s.Received)/n, 0), 1)
+	t.lost = min(max(1-float64(s.Received+s.Refused)/n, 0), 1)
 	lost := t.lost
 	// What is lost behind the queue, or before it, was sent all the same.
 	passed := per(n*frame, s.Arriving)
 	if !t.hasLoss && lost < 0.5 {
 		t.loss, t.hasLoss = lost, true
 	}
+	t.take(now, s, min(passed, t.sent))
 	before := t.queue
 	t.queue = (s.Delay - t.lowest(now, s.Delay)).Seconds() * float64(min(passed, t.sent))
 	excess := lost - t.loss
@@ -72,11 +77,39 @@ func (t *track) observe(now time.Duration, s Sample, frame float64, isStarting b
 	couldBe := max(before, t.queue) >= queueBudget || isStarting && excess > startExcess
 	t.isFull = couldBe && excess > 0.005+3*math.Sqrt(t.loss*(1-t.loss)/n)
 	if t.isFull {
-		t.capacity = min(passed*Rate(1-lost)/Rate(1-t.loss), t.sent)
+		t.capacity = t.bound(now, min(passed*Rate(1-lost)/Rate(1-t.loss), t.sent))
 		return
 	}
 	t.loss += excess * min(0.25, n/4096+0.02)
-	t.capacity = min(passed, t.sent)
+	t.capacity = t.bound(now, min(passed, t.sent))
+}
+
+// take learns what a host takes whose memory is full. Room comes by the segment, so
+// that one sample tells little.
+func (t *track) take(now time.Duration, s Sample, arrived Rate) {
+	t.refused = 0
+	if s.Refused > 0 {
+		t.refused, t.refusedAt = float64(s.Refused)/float64(s.Refused+s.Received), now
+	}
+	took := arrived * Rate(1-t.refused)
+	if t.taken == 0 || !t.isRefusing(now) {
+		t.taken = took
+		return
+	}
+	t.taken += (took - t.taken) * Rate(1-math.Exp(-s.Arriving.Seconds()/takeTime.Seconds()))
+}
+
+// isRefusing reports whether the host had no room for what came, a short time ago.
+func (t *track) isRefusing(now time.Duration) bool {
+	return t.refusedAt > 0 && now-t.refusedAt < 2*takeTime
+}
+
+// bound returns what of a capacity the host's disk takes.
+func (t *track) bound(now time.Duration, r Rate) Rate {
+	if t.isRefusing(now) {
+		return min(r, t.taken)
+	}
+	return r
 }
 
 // lowest returns the least delay of the last one to two windows.

@@ -56,6 +56,11 @@ type Host struct {
 	// It does nothing and hears nothing from StopAt to ContinueAt: for ever, if
 	// that is zero. StopAt zero is never.
 	StopAt, ContinueAt time.Duration
+	// Disk is the rate at which it writes, none if zero; it writes nothing from
+	// DiskStopAt to DiskContinueAt. Its memory is Pool segments, the default if zero.
+	Disk                       pace.Rate
+	DiskStopAt, DiskContinueAt time.Duration
+	Pool                       int
 	// LeaveAt is when its connection ends, as a crash would end it.
 	LeaveAt time.Duration
 	// Filtered hosts get no multicast.

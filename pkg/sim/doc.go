@@ -17,6 +17,8 @@
 // Packets have no bytes, unless Config.Bytes: pkg/parity then really encodes and
 // solves, and every host's copy is compared with the source.
 //
-// What it is not: hosts have no CPU and no disk. A host that is slow by these is
-// modelled by the rate of its port.
+// A host's disk has a rate, and may pause; what waits for it fills the host's memory.
+//
+// What it is not: hosts have no CPU. A host that is slow by it is modelled by the
+// rate of its port.
 package sim

@@ -22,7 +22,10 @@ type host struct {
 	result *HostResult
 	copy   *hostCopy // nil without Config.Bytes
 	isDone bool
-	isOut  bool
+	// writing are the segments that wait for the disk, which is free at diskAt.
+	writing map[uint32]bool
+	diskAt  time.Duration
+	isOut   bool
 	// isPlain is set for a host with no fault but loss: a shorter way per packet.
 	isPlain bool
 }
@@ -125,7 +128,28 @@ func (h *host) end(at time.Duration) {
 
 // verify tells the core that a segment is verified, if it is complete.
 func (h *host) verify(at time.Duration, seg uint32) {
-	if h.isDone || !h.core.IsSegmentComplete(seg) {
+	if h.isDone || !h.core.IsSegmentComplete(seg) || h.writing[seg] {
+		return
+	}
+	if h.Disk == 0 {
+		h.written(at, seg)
+		return
+	}
+	if h.writing == nil {
+		h.writing = make(map[uint32]bool)
+	}
+	h.writing[seg] = true
+	h.diskAt = max(h.diskAt, at)
+	if h.diskAt >= h.DiskStopAt && h.diskAt < h.DiskContinueAt {
+		h.diskAt = h.DiskContinueAt
+	}
+	h.diskAt += h.Disk.Time(float64(h.s.geometry.SegmentSize()))
+	h.s.clock.at(h.diskAt, func() { h.written(h.s.clock.now, seg) })
+}
+
+// written tells the core that a segment is where it belongs.
+func (h *host) written(at time.Duration, seg uint32) {
+	if h.isDone || h.isOut {
 		return
 	}
 	h.core.SegmentVerified(seg)

@@ -145,7 +145,7 @@ func (s *session) join(h *host) {
 	}
 	h.core = transfer.NewReceiver(s.clock.now, transfer.ReceiverConfig{
 		Geometry: s.geometry, Mode: s.cfg.Mode, Size: size, Interval: s.interval,
-		Phase: rand.New(rand.NewPCG(s.cfg.Seed, uint64(h.id)+1<<32)).Float64(),
+		Phase: rand.New(rand.NewPCG(s.cfg.Seed, uint64(h.id)+1<<32)).Float64(), PoolSegments: h.Pool,
 	})
 	if s.isRead {
 		h.core.End(s.cfg.Size)

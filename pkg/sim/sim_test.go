@@ -75,6 +75,9 @@ func randomConfig(seed uint64) Config {
 		}
 		cfg.Hosts = append(cfg.Hosts, h)
 	}
+	if h := &cfg.Hosts[rnd.IntN(n)]; rnd.IntN(4) == 0 {
+		randomDisk(rnd, h, cfg.Port.Rate)
+	}
 	return cfg
 }
 
@@ -89,6 +92,14 @@ func randomFaults(rnd *rand.Rand) (f Faults) {
 		f.Duplicate = 0.5
 	}
 	return f
+}
+
+// randomDisk gives a host little memory before a disk that is slow, or pauses.
+func randomDisk(rnd *rand.Rand, h *Host, link pace.Rate) {
+	h.Pool = 1 + rnd.IntN(4)
+	h.Disk = link / pick[pace.Rate](rnd, 0.5, 1.5, 10)
+	h.DiskStopAt = time.Duration(rnd.IntN(200)) * time.Millisecond
+	h.DiskContinueAt = h.DiskStopAt + time.Duration(rnd.IntN(1000))*time.Millisecond
 }
 
 func randomFate(rnd *rand.Rand, h *Host) {

@@ -100,6 +100,7 @@ type Receiver struct {
 	reported   uint64 // packets counted when the last report was made
 	reportedAt time.Duration
 	deficits   []wire.Deficit
+	open       []uint32 // scratch
 	maps       []wire.Map
 	reports    []wire.Report
 
@@ -242,12 +243,12 @@ func (r *Receiver) take(id wire.PacketID, count uint8) Verdict {
 		if r.isEnded && (id.Block >= r.total || int(count) != r.cfg.Geometry.Packets(r.size, id.Block)) {
 			return Unwanted
 		}
+		r.next = max(r.next, id.Block+1)
 		if !r.admit(id.Block) {
 			return NoRoom
 		}
 		b = r.touch(id.Block)
 		b.count = count
-		r.next = max(r.next, id.Block+1)
 	}
 	word, bit := id.Index/64, uint64(1)<<(id.Index%64)
 	if b.isFull || b.seen[word]&bit != 0 || b.count != count {
@@ -264,14 +265,20 @@ func (r *Receiver) take(id wire.PacketID, count uint8) Verdict {
 // admit reports whether a block's segment has, or gets, room in memory.
 func (r *Receiver) admit(n wire.Block) bool {
 	seg := uint32(n / wire.SegmentBlocks)
-	if _, ok := r.segments[seg]; !ok {
-		first := uint32(r.base / wire.SegmentBlocks) // not yet written
-		if len(r.segments) >= r.cfg.PoolSegments || r.cfg.InOrder && seg >= first+uint32(r.cfg.PoolSegments) {
-			return false
-		}
-		r.segments[seg] = struct{}{}
+	if _, ok := r.segments[seg]; ok {
+		return true
 	}
+	if len(r.segments) >= r.cfg.PoolSegments || r.isBeyond(seg) {
+		return false
+	}
+	r.segments[seg] = struct{}{}
 	return true
+}
+
+// isBeyond reports whether a segment is further from the first unwritten one than
+// what is written in order may be.
+func (r *Receiver) isBeyond(seg uint32) bool {
+	return r.cfg.InOrder && seg >= uint32(r.base/wire.SegmentBlocks)+uint32(r.cfg.PoolSegments)
 }
 
 // LackOf returns which data packets of a complete block have to be solved for.

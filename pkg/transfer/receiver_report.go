@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
@@ -114,33 +115,81 @@ func (r *Receiver) mark(s snapshot) wire.Report {
 	return m
 }
 
-// findDeficits lists the incomplete blocks, and maps of those for which the rows
-// that are left may not do.
+// findDeficits lists the incomplete blocks that have room, or would get it, and maps
+// of those for which the rows that are left may not do. What has no room is not
+// asked for until it has: it would be sent in vain.
 func (r *Receiver) findDeficits() {
 	r.deficits, r.maps = r.deficits[:0], r.maps[:0]
+	free := r.cfg.PoolSegments - len(r.segments)
 	isLeading := true
-	for n := r.oldest; n < r.next && len(r.deficits) < wire.MaxDeficits; n++ {
-		b := r.look(n)
-		_, isBad := r.bad[uint32(n/wire.SegmentBlocks)]
-		switch {
-		case b != nil && b.isFull, isBad: // what is bad is no longer the group's business
-			if isLeading {
-				r.oldest = n + 1
-			}
-			continue
-		case b == nil || b.count == 0:
-			r.deficits = append(r.deficits, wire.Deficit{Block: n, Packets: uint8(r.packetsOf(n))})
-		default:
-			d := b.deficit()
-			r.deficits = append(r.deficits, wire.Deficit{Block: n, Packets: uint8(d)})
-			if r.needsMap(b) && len(r.maps) < r.mapLimit() {
-				m := wire.Map{Block: n}
-				b.lack(&m.Missing)
-				r.maps = append(r.maps, m)
+	n := r.oldest
+	for n < r.next && len(r.deficits) < wire.MaxDeficits {
+		seg := uint32(n / wire.SegmentBlocks)
+		_, isOpen := r.segments[seg]
+		if !isOpen && r.lacksSome(seg) {
+			if free--; free < 0 || r.isBeyond(seg) {
+				break
 			}
 		}
-		isLeading = false
+		for _, end := r.segmentBlocks(seg); n < min(end, r.next); n++ {
+			if isWhole := r.findDeficit(n); !isWhole {
+				isLeading = false
+			} else if isLeading {
+				r.oldest = n + 1
+			}
+		}
 	}
+	if n >= r.next {
+		return
+	}
+	r.open = r.open[:0]
+	for seg := range r.segments {
+		if wire.Block(seg)*wire.SegmentBlocks >= n {
+			r.open = append(r.open, seg)
+		}
+	}
+	slices.Sort(r.open)
+	for _, seg := range r.open {
+		first, end := r.segmentBlocks(seg)
+		for n = first; n < min(end, r.next) && len(r.deficits) < wire.MaxDeficits; n++ {
+			r.findDeficit(n)
+		}
+	}
+}
+
+// lacksSome reports whether packets of a segment are lacked from the group.
+func (r *Receiver) lacksSome(seg uint32) bool {
+	if _, isBad := r.bad[seg]; isBad {
+		return false
+	}
+	first, end := r.segmentBlocks(seg)
+	for n := max(first, r.oldest); n < min(end, r.next); n++ {
+		if b := r.look(n); b == nil || !b.isFull {
+			return true
+		}
+	}
+	return false
+}
+
+// findDeficit lists a block, unless it is whole, or none of the group's business any
+// more.
+func (r *Receiver) findDeficit(n wire.Block) (isWhole bool) {
+	b := r.look(n)
+	_, isBad := r.bad[uint32(n/wire.SegmentBlocks)]
+	switch {
+	case b != nil && b.isFull, isBad:
+		return true
+	case b == nil || b.count == 0:
+		r.deficits = append(r.deficits, wire.Deficit{Block: n, Packets: uint8(r.packetsOf(n))})
+		return false
+	}
+	r.deficits = append(r.deficits, wire.Deficit{Block: n, Packets: uint8(b.deficit())})
+	if r.needsMap(b) && len(r.maps) < r.mapLimit() {
+		m := wire.Map{Block: n}
+		b.lack(&m.Missing)
+		r.maps = append(r.maps, m)
+	}
+	return false
 }
 
 // needsMap reports whether the rows that are left of a block may not do: when many

@@ -62,6 +62,7 @@ type Sender struct {
 	interval time.Duration
 	ctl      *pace.Controller
 	bucket   pace.Bucket
+	paced    pace.Rate // of bucket
 	events   []Event
 
 	hosts map[HostID]*host
@@ -130,7 +131,8 @@ func (s *Sender) newController(now time.Duration) {
 		Initial: s.cfg.Initial, Max: s.cfg.MaxRate, MinHost: s.cfg.MinRate, All: s.cfg.Slow == Wait,
 	})
 	s.bucket = pace.NewBucket(s.frame(), s.ctl.Rate())
-	s.bucket.SetRate(now, s.ctl.Rate())
+	s.paced = s.ctl.Rate()
+	s.bucket.SetRate(now, s.paced)
 	for _, h := range s.order {
 		if h.state == attached && !s.isWhole(h) {
 			s.ctl.Add(now, pace.Host(h.id))
@@ -193,8 +195,10 @@ func (s *Sender) Tick(now time.Duration) time.Duration {
 	if s.pass == 0 || s.finished {
 		return now + time.Second
 	}
-	if s.ctl.Tick(now, s.counter) {
-		s.bucket.SetRate(now, s.ctl.Rate())
+	s.ctl.Tick(now, s.counter)
+	if r := s.ctl.Rate(); r != s.paced { // also since a host that held it is gone
+		s.paced = r
+		s.bucket.SetRate(now, r)
 	}
 	if now-s.lastTick >= tickTime {
 		s.lastTick = now

@@ -52,8 +52,8 @@ type host struct {
 
 // A mark is a point in what a host received.
 type mark struct {
-	counter, received, marked uint64
-	at                        time.Duration // the host's clock
+	counter, received, marked, noRoom uint64
+	at                                time.Duration // the host's clock
 }
 
 // Join takes a host into the session, once it is READY. In Stream mode it comes
@@ -130,7 +130,7 @@ func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 		return
 	}
 	h.heard = now
-	m := mark{counter: r.Counter, received: r.Counters.Received, marked: r.Counters.CEMarks, at: r.At}
+	m := mark{counter: r.Counter, received: r.Counters.Received, marked: r.Counters.CEMarks, noRoom: r.Counters.NoRoom, at: r.At}
 	isForged := m.counter > s.counter
 	if isForged || m.counter > h.mark.counter || s.counter-m.counter < minSample {
 		s.lastProgress = now
@@ -188,6 +188,7 @@ func (s *Sender) observe(now time.Duration, h *host, m mark) {
 		s.ctl.Observe(now, pace.Host(h.id), pace.Sample{
 			First: first, End: end,
 			Received: min(m.received-h.mark.received, end-first),
+			Refused:  min(m.noRoom-min(m.noRoom, h.mark.noRoom), end-first),
 			Marked:   m.marked - min(m.marked, h.mark.marked),
 			Sending:  last - sent, Arriving: m.at - h.mark.at, Delay: m.at - last,
 		})
@@ -271,6 +272,9 @@ func (s *Sender) suspect(now time.Duration, h *host, median float64) {
 		h.reason = wire.Silent
 	case lag > 0 && h.mark.counter > 0:
 		h.reason = wire.Slow
+		if s.ctl.IsRefusing(now, id) {
+			h.reason = wire.Behind
+		}
 	case isLossy:
 		h.reason = wire.Lossy
 	case lag > 0: // nothing has reached it yet, and may until deafAfter

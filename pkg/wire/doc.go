@@ -120,7 +120,8 @@
 //	              u32   oldest incomplete block
 //	              u32   next: one past the newest block that this is about;
 //	                    not below the oldest
-//	              u16   number of deficits, at most 1024
+//	              u16   number of deficits, at most 1024, of the incomplete blocks
+//	                    that the receiver has room for
 //	              each  u32 block, u8 deficit 1 to 192; blocks ascending, from
 //	                    the oldest to below the next
 //
@@ -161,8 +162,8 @@
 // Reasons: 1 finished, 2 too slow, 3 silent, 4 no multicast received, 5 too
 // much loss, 6 corrupt segments, 7 refused, 8 connected again, 9 incompatible
 // version, 10 broke the protocol, 11 no longer in the stream's window, 12 local
-// fault, 13 interrupted, 14 session exhausted. A reason that is not known is
-// shown by its number. What is not printable in a text is shown as "?".
+// fault, 13 interrupted, 14 session exhausted, 15 behind its disk. A reason that
+// is not known is shown by its number. What is not printable in a text is shown as "?".
 //
 // # Limitations
 //

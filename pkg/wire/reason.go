@@ -40,6 +40,8 @@ const (
 	Interrupted
 	// Exhausted: the session's packets are used up.
 	Exhausted
+	// Behind: its disk, or who reads from it, is too slow for the others.
+	Behind
 )
 
 var reasonNames = [...]string{
@@ -49,6 +51,7 @@ var reasonNames = [...]string{
 	Incompatible: "incompatible version", Misbehaved: "broke the protocol",
 	Gone: "no longer in the stream's window", Local: "local fault",
 	Interrupted: "interrupted", Exhausted: "session exhausted",
+	Behind: "behind its disk",
 }
 
 // String returns the reason in words fit for a table.

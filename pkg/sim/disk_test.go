@@ -1,0 +1,61 @@
+package sim
+
+import (
+	"testing"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
+)
+
+// TestFault28SlowDisk: a host that writes at half the median's rate or more slows the
+// group to its own, as any slowest host does; one that pauses brakes it for a moment;
+// only one under half of what the others get is detached. Print it with:
+//
+//	go test ./pkg/sim -run SlowDisk -v
+func TestFault28SlowDisk(t *testing.T) {
+	t.Parallel()
+	const size = 384 * mb
+	const buffers = 57 * 1099776 // bytes of the host's memory
+	_, rest := withOne(4, Host{})
+	for _, tt := range []struct {
+		name   string
+		host   Host
+		rest   time.Duration // what is due for the rest; 0: what it takes without the fault
+		within float64       // of it
+		isOff  bool
+	}{
+		{"60 %", Host{Disk: gigabit * 6 / 10}, (gigabit * 6 / 10).Time(size - buffers), 1.12, false},
+		{"80 %", Host{Disk: gigabit * 8 / 10}, (gigabit * 8 / 10).Time(size - buffers), 1.12, false},
+		{"a tenth", Host{Disk: gigabit / 10}, 0, 1.05, true},
+		{"1 MB/s", Host{Disk: 8 * pace.Mbps}, 0, 1.05, true},
+		{"pauses for 300 ms", Host{Disk: 10 * gigabit, DiskStopAt: time.Second, DiskContinueAt: 1300 * time.Millisecond}, 0, 1.02, false},
+		{"pauses for 600 ms", Host{Disk: 10 * gigabit, DiskStopAt: time.Second, DiskContinueAt: 1600 * time.Millisecond}, 0, 1.10, false},
+		{"pauses for 1.5 s", Host{Disk: 10 * gigabit, DiskStopAt: time.Second, DiskContinueAt: 2500 * time.Millisecond}, 0, 1.05, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			hosts, _ := withOne(4, tt.host)
+			r := Run(Config{Seed: 1, Hosts: hosts, Size: size, TraceEvery: 100 * time.Millisecond})
+			due := tt.rest
+			if due == 0 {
+				due = Run(Config{Seed: 1, Hosts: Same(4, Faults{}), Size: size}).LastDone()
+			}
+			h, last := r.Hosts[0], r.LastDone(rest...)
+			t.Logf("%-18s the rest %.2f s of %.2f; it %.2f s, detached %d times, %v; %d packets found no room; egress %.3f",
+				tt.name, last.Seconds(), due.Seconds(), h.DoneAt.Seconds(), h.Detached, h.Reason, h.Counters.NoRoom, 1+r.Overhead())
+			mustFinish(t, tt.name, r)
+			if last > time.Duration(float64(due)*tt.within) {
+				t.Errorf("the rest took %v, %v are due", last, due)
+			}
+			if isOff := h.Detached > 0 || h.IsAlone; isOff != tt.isOff || isOff && h.Reason != wire.Behind {
+				t.Errorf("it was detached: %v, %v", isOff, h.Reason)
+			}
+			if testing.Verbose() && t.Failed() {
+				for _, p := range r.Trace {
+					t.Logf("%v %v %s", p.At, p.Rate, p.State)
+				}
+			}
+		})
+	}
+}
