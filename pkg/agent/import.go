@@ -9,6 +9,7 @@ import (
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/origin"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
@@ -33,21 +34,32 @@ func (a *agent) callImport(ctx context.Context, body json.RawMessage, data io.Re
 			return nil, problem(message.ReasonStore, err)
 		}
 	}
-	opts := imageset.ImportOptions{
-		SHA512:   req.SHA512,
-		Progress: throttle(a.bytes),
-		Note:     func(text string) { a.note("%s", text) },
-	}
-	var set *store.Set
-	if req.Path != "" {
-		set, err = imageset.Import(ctx, req.Path, st, opts)
-	} else {
-		set, err = imageset.ImportStream(ctx, data, st, opts)
-	}
+	set, err := a.importImages(ctx, req, data, st)
 	if err != nil {
 		return nil, problem(message.ReasonBundle, err)
 	}
 	return message.ImportResult{Set: set}, nil
+}
+
+func (a *agent) importImages(ctx context.Context, req message.Import, data io.Reader, st *store.Store) (*store.Set, error) {
+	opts := imageset.ImportOptions{
+		SHA512:        req.SHA512,
+		Progress:      throttle(a.bytes),
+		Note:          func(text string) { a.note("%s", text) },
+		Images:        req.Choice.Images,
+		Platforms:     req.Choice.Platforms,
+		RefuseForeign: req.Choice.RefuseForeign,
+		DemandSum:     req.Choice.DemandSum,
+	}
+	switch {
+	case req.Origin != nil:
+		cfg := *req.Origin
+		cfg.Note, cfg.SpoolDir = opts.Note, st.OwnDir()
+		return imageset.ImportAll(ctx, []imageset.Place{{Origins: origin.Open(ctx, cfg)}}, st, opts)
+	case req.Path != "":
+		return imageset.Import(ctx, req.Path, st, opts)
+	}
+	return imageset.ImportStream(ctx, data, st, opts)
 }
 
 // progressInterval is how often an agent reports bytes: often enough for a live

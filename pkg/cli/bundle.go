@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/origin"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
@@ -28,7 +29,11 @@ A source is one of
 	return cmd
 }
 
-const liveSources = ``
+// liveSources are the sources that are programs, for help texts.
+const liveSources = `
+  registry://HOST[:PORT][/PREFIX]: a running registry, all images or those that --image
+    and --image-list name; credentials from docker's configuration; HTTPS, and HTTP
+    on a loopback address`
 
 // badSource makes what is wrong with a source bad input; the machine's own faults
 // are not.
@@ -36,7 +41,7 @@ func badSource(err error) error {
 	var refused *imageset.RefusedError
 	for _, is := range []error{
 		imageset.ErrNotBundle, imageset.ErrTruncated, imageset.ErrCorrupt, imageset.ErrUnsafe, imageset.ErrTooLarge,
-		imageset.ErrCheckSum, imageset.ErrSourceChanged, imageset.ErrOrigin, imageset.ErrConflict, store.ErrSet,
+		imageset.ErrCheckSum, imageset.ErrSourceChanged, imageset.ErrOrigin, origin.ErrURL, imageset.ErrConflict, store.ErrSet,
 		fs.ErrNotExist,
 	} {
 		if errors.Is(err, is) {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +26,7 @@ type distributeOptions struct {
 	registryFlags
 	preloadFlags
 	kollaFlags
+	sourceFlags
 
 	localIP    string
 	sender     string
@@ -52,8 +52,10 @@ host lacks of the bundle once by multicast, and run on every host a registry on
 127.0.0.1:4000 that serves it. A host that cannot get the images that way leans on
 the central registry on this machine; the table and the report say which, and why.
 
-BUNDLE is a registry storage tarball such as Daisy's kolla-image*.tgz; without it,
-the only one in ` + imageset.DefaultDir + `.
+BUNDLE is a registry storage tarball such as Daisy's kolla-image*.tgz, or such a
+directory; what docker save or podman save wrote; an OCI layout, a directory or a
+tar;` + liveSources + `.
+Without it, the only one in ` + imageset.DefaultDir + `.
 
 Exit codes: 0 every host serves the images itself; 2 bad input or no way to the
 hosts, nothing changed there; 3 some hosts lean on the central registry; 4 some host
@@ -77,6 +79,7 @@ interrupted.`,
 	opt.registryFlags.AddFlags(fs)
 	opt.preloadFlags.AddFlags(fs)
 	opt.kollaFlags.AddFlags(fs)
+	opt.sourceFlags.AddFlags(fs)
 	fs.StringVar(&opt.localIP, "local-ip", "", "the sender's `ADDRESS` towards the hosts; default: the one inside MANAGEMENT, else the route's")
 	fs.StringVar(&opt.sender, "sender", "", "`HOST` of the list that sends and runs the central registry, instead of this machine")
 	fs.StringVar(&opt.baseDir, "base-dir", remote.DefaultBaseDir, "our `DIR` on every host and here")
@@ -151,7 +154,7 @@ func (o *distributeOptions) config(ctx context.Context, std *streams, set *hostS
 		return cfg, errors.New("--timeout must not be negative")
 	}
 	var err error
-	if cfg.Bundle, err = findBundle(bundle); err != nil {
+	if err := o.sourceFlags.apply(ctx, &cfg, bundle, o.sender != ""); err != nil {
 		return cfg, err
 	}
 	if o.localIP != "" {
@@ -184,16 +187,6 @@ func (o *distributeOptions) config(ctx context.Context, std *streams, set *hostS
 	}
 	cfg.Partial = cfg.Partial || len(o.limit) > 0
 	return cfg, nil
-}
-
-func findBundle(named string) (string, error) {
-	if named == "" {
-		return imageset.FindBundle(imageset.DefaultDir)
-	}
-	if _, err := os.Stat(named); err != nil {
-		return "", fmt.Errorf("the bundle: %w", err)
-	}
-	return filepath.Abs(named)
 }
 
 func printPlan(std *streams, cfg deploy.Config) error {

@@ -8,11 +8,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/deploy"
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/origin"
 )
 
 // sourceFlags say where images come from, which of them, and what proves them.
@@ -22,6 +26,8 @@ type sourceFlags struct {
 	platforms []string
 	foreign   string
 	checksum  string
+	ca        string
+	insecure  bool
 }
 
 // AddFlags adds them.
@@ -30,6 +36,8 @@ func (f *sourceFlags) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&f.imageList, "image-list", "", "take only the images that `FILE` lists, one repository:tag a line")
 	fs.StringSliceVar(&f.platforms, "platform", nil, "of manifest lists take only `OS/ARCH`, as in linux/arm64; default: all that the source has")
 	fs.StringVar(&f.foreign, "foreign", "take", "`take|refuse` images with foreign layers; taken where the source has them, and named where not")
+	fs.StringVar(&f.ca, "source-ca", "", "trust this CA, a PEM `FILE`, for registry://, in place of the system's")
+	fs.BoolVar(&f.insecure, "source-insecure", false, "speak HTTP to registry:// off loopback too: nobody proves which image a tag means")
 	fs.StringVar(&f.checksum, "checksum", "auto", "SHA-512 of the bundle: `auto` (its .sha512sum where there is one), required, a file of sha512sum's form, or 128 hex digits")
 }
 
@@ -126,9 +134,76 @@ func readImageList(r io.Reader) ([]string, error) {
 }
 
 // place is where a source's images are read from.
-func (f *sourceFlags) place(_ context.Context, source string, _ *imageset.ImportOptions) (imageset.Place, error) {
-	if _, err := os.Stat(source); err != nil {
+func (f *sourceFlags) place(ctx context.Context, source string, opts *imageset.ImportOptions) (imageset.Place, error) {
+	if !origin.IsURL(source) {
+		_, err := os.Stat(source)
+		return imageset.Place{Path: source}, err
+	}
+	cfg, err := f.origin(ctx, source, opts.Images)
+	if err != nil {
 		return imageset.Place{}, err
 	}
-	return imageset.Place{Path: source}, nil
+	cfg.Note = func(text string) {
+		if opts.Note != nil {
+			opts.Note(text)
+		}
+	}
+	return imageset.Place{Origins: origin.Open(ctx, *cfg)}, nil
+}
+
+// origin says all that it takes to read a URL, on this machine or another.
+func (f *sourceFlags) origin(ctx context.Context, source string, images []string) (*origin.Config, error) {
+	if err := origin.Check(source); err != nil {
+		return nil, err
+	}
+	cfg := &origin.Config{URL: source, Images: images, Insecure: f.insecure, Proxy: origin.EnvironmentProxy()}
+	var err error
+	if f.ca != "" {
+		if cfg.CA, err = os.ReadFile(f.ca); err != nil {
+			return nil, fmt.Errorf("--source-ca: %w", err)
+		}
+	}
+	cfg.Access, err = origin.DockerAccess(ctx, source)
+	return cfg, err
+}
+
+// apply says what a run reads, and proves what can be proven of it here. elsewhere
+// tells that another machine reads: what lies beside the bundle is not there.
+func (f *sourceFlags) apply(ctx context.Context, cfg *deploy.Config, source string, elsewhere bool) error {
+	opts, err := f.options(source)
+	if err != nil {
+		return err
+	}
+	cfg.Choice = message.Choice{Images: opts.Images, Platforms: opts.Platforms, RefuseForeign: opts.RefuseForeign,
+		DemandSum: opts.DemandSum}
+	if origin.IsURL(source) {
+		if opts.DemandSum || opts.SHA512 != "" {
+			return errors.New("--checksum is for files")
+		}
+		cfg.Bundle = source
+		cfg.Origin, err = f.origin(ctx, source, opts.Images)
+		return err
+	}
+	if cfg.Bundle, err = findBundle(source); err != nil {
+		return err
+	}
+	cfg.SHA512 = opts.SHA512
+	if elsewhere && cfg.SHA512 == "" {
+		if cfg.SHA512, err = imageset.SumBeside(cfg.Bundle, opts.DemandSum); err != nil {
+			return err
+		}
+		cfg.Choice.DemandSum = false // the sum goes along
+	}
+	return nil
+}
+
+// findBundle is the bundle's path, or the only one where Daisy keeps it.
+func findBundle(named string) (string, error) {
+	if named == "" {
+		return imageset.FindBundle(imageset.DefaultDir)
+	}
+	if _, err := os.Stat(named); err != nil {
+		return "", fmt.Errorf("the bundle: %w", err)
+	}
+	return filepath.Abs(named)
 }

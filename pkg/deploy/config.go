@@ -7,6 +7,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/daisyconfig"
 	"github.com/daisy-mcast/daisy-mcast/pkg/kolla"
+	"github.com/daisy-mcast/daisy-mcast/pkg/origin"
 	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
 	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
 	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
@@ -95,8 +96,10 @@ type Config struct {
 	LocalIP    netip.Addr
 	Management netip.Prefix
 
-	Bundle string // a path on this machine
-	SHA512 string // hexadecimal; "" when not known
+	Bundle string         // a path on this machine, or Origin's URL
+	SHA512 string         // hexadecimal, of the file; "" when not known
+	Origin *origin.Config // read on the sender in place of a file; or nil
+	Choice message.Choice // which images of it
 
 	BaseDir      string // on the hosts and the sender; default remote.DefaultBaseDir
 	RegistryName string // of container and unit

@@ -46,6 +46,9 @@ func (r *run) importProblem(err error) error {
 
 // bundleSize is the size of the bundle's file, 0 when it cannot be asked for.
 func (r *run) bundleSize() int64 {
+	if r.cfg.Origin != nil {
+		return 0
+	}
 	info, err := os.Stat(r.cfg.Bundle)
 	if err != nil {
 		return 0
@@ -54,9 +57,12 @@ func (r *run) bundleSize() int64 {
 }
 
 func (r *run) callImport(ctx context.Context, res *message.ImportResult) error {
-	req := message.Import{Path: r.cfg.Bundle, SHA512: r.cfg.SHA512, By: self()}
+	req := message.Import{Path: r.cfg.Bundle, Origin: r.cfg.Origin, SHA512: r.cfg.SHA512, By: self(), Choice: r.cfg.Choice}
 	client := r.sender.session.client
-	if !r.cfg.SenderElsewhere {
+	if req.Origin != nil {
+		req.Path = ""
+	}
+	if !r.cfg.SenderElsewhere || req.Origin != nil {
 		return client.Call(ctx, message.CallImport, req, res)
 	}
 	f, err := os.Open(r.cfg.Bundle)
@@ -64,6 +70,10 @@ func (r *run) callImport(ctx context.Context, res *message.ImportResult) error {
 		return &control.Error{Reason: message.ReasonBundle, Text: err.Error()}
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || info.IsDir() {
+		return &control.Error{Reason: message.ReasonBundle,
+			Text: "a directory is read only by a sender on this machine: make a bundle of it with bundle create"}
+	}
 	req.Path = ""
 	return client.CallStream(ctx, message.CallImport, req, f, res)
 }

@@ -123,3 +123,9 @@ func ReadSum(file, path string) (string, error) {
 	}
 	return sum, nil
 }
+
+// SumBeside returns the SHA-512 that a .sha512sum file beside the bundle gives, ""
+// when there is none; with demand that is ErrCheckSum.
+func SumBeside(path string, demand bool) (string, error) {
+	return ImportOptions{DemandSum: demand}.sumOf(path)
+}

@@ -84,14 +84,9 @@ func (im *importer) regular(ctx context.Context, f *os.File, info os.FileInfo) e
 	if err != nil {
 		return err
 	}
-	want := im.opts.SHA512
-	if want == "" {
-		if want, err = readSum(f.Name()); err != nil {
-			return err
-		}
-	}
-	if want == "" && im.opts.DemandSum {
-		return fmt.Errorf("%w: there is no %s.sha512sum", ErrCheckSum, f.Name())
+	want, err := im.opts.sumOf(f.Name())
+	if err != nil {
+		return err
 	}
 	if err := im.content(ctx, f, info.Size(), want); err != nil {
 		return err

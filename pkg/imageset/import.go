@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -85,10 +86,22 @@ func recall(path string, st *store.Store, opts ImportOptions) (*record, *store.S
 		return nil, nil, err
 	}
 	rec.Choice = opts.choice()
-	if opts.Force || opts.SHA512 != "" || opts.DemandSum {
-		return &rec, nil, nil // a sum that is given is compared
+	if rec.Sum, err = opts.sumOf(path); err != nil || opts.Force {
+		return &rec, nil, err
 	}
 	return &rec, rec.known(st), nil
+}
+
+// sumOf is the SHA-512 that a file must have; "" when nobody says.
+func (o ImportOptions) sumOf(path string) (string, error) {
+	if o.SHA512 != "" {
+		return strings.ToLower(o.SHA512), nil
+	}
+	sum, err := readSum(path)
+	if err == nil && sum == "" && o.DemandSum {
+		return "", fmt.Errorf("%w: there is no %s.sha512sum", ErrCheckSum, path)
+	}
+	return sum, err
 }
 
 // ImportStream is Import of a file that comes through r, which is read to its

@@ -25,7 +25,9 @@ type record struct {
 	Dev   uint64 `json:"device"`
 	// Choice says which part of it was taken; "" for all.
 	Choice string `json:"choice,omitempty"`
-	Set    string `json:"set"`
+	// Sum is the SHA-512 that the file was compared with; "" for none.
+	Sum string `json:"sha512,omitempty"`
+	Set string `json:"set"`
 }
 
 const maxRecord = 16 << 10
@@ -46,7 +48,7 @@ func (r record) file(st *store.Store) string {
 }
 
 // known returns the set that the same, unchanged file made, when the store
-// still has all of it; else nil.
+// still has all of it and the file was compared with this sum; else nil.
 func (r record) known(st *store.Store) *store.Set {
 	f, err := os.Open(r.file(st))
 	if err != nil {

@@ -117,6 +117,9 @@ func (r *resolver) manifest(d store.Digest, depth int) (bad store.Digest, err er
 			return m.Layers[i].Digest, ErrForeign
 		}
 	}
+	if err := r.chosen(m); err != nil {
+		return d, err
+	}
 	r.need[d] = true
 	for _, c := range r.children(m) {
 		if err := r.child(c); err != nil {
@@ -130,6 +133,16 @@ func (r *resolver) manifest(d store.Digest, depth int) (bad store.Digest, err er
 	}
 	r.done[d] = true
 	return "", r.config(m)
+}
+
+// chosen refuses an index that has nothing for any of the platforms asked for.
+func (r *resolver) chosen(m store.Manifest) error {
+	if !m.IsIndex() || len(r.im.opts.Platforms) == 0 || slices.ContainsFunc(m.Manifests, func(c store.Descriptor) bool {
+		return r.im.opts.wantsPlatform(c.Platform) && r.has(c.Digest)
+	}) {
+		return nil
+	}
+	return fmt.Errorf("%w: it has no image for %v", ErrMissingBlob, r.im.opts.Platforms)
 }
 
 // children returns what a manifest needs, and notes what it lacks and may lack.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/origin"
 	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
@@ -86,12 +87,23 @@ type Facts struct {
 	Architecture string       `json:"architecture"` // a GOARCH name
 }
 
-// Import tells the sender to read a bundle into its store. With Path empty the
-// bundle's bytes follow the request.
+// Import tells the sender to read images into its store: of a path, or of an
+// origin. With both empty the bytes of a file follow the request.
 type Import struct {
-	Path   string `json:"path"`
-	SHA512 string `json:"sha512,omitempty"` // hexadecimal, of the bundle
-	By     string `json:"by"`               // who runs, told to others who try meanwhile
+	Path   string         `json:"path,omitempty"`
+	Origin *origin.Config `json:"origin,omitempty"` // with the operator's access; never logged
+	SHA512 string         `json:"sha512,omitempty"` // hexadecimal, of the file
+	By     string         `json:"by"`               // who runs, told to others who try meanwhile
+	Choice Choice         `json:"choice"`
+}
+
+// Choice says which images of a source are wanted, and what must prove them. The
+// zero value takes all.
+type Choice struct {
+	Images        []string         `json:"images,omitempty"` // patterns, see imageset.MatchImage
+	Platforms     []store.Platform `json:"platforms,omitempty"`
+	RefuseForeign bool             `json:"refuse_foreign,omitempty"`
+	DemandSum     bool             `json:"demand_sum,omitempty"` // a .sha512sum must lie beside a path
 }
 
 // ImportResult is the set that the bundle holds.
