@@ -24,6 +24,9 @@ type registryServeOptions struct {
 	identity      string
 	insecurePlain bool
 	verbose       bool
+	accessLog     bool
+	logLimit      int64
+	fill          bool
 	wait          time.Duration
 }
 
@@ -39,7 +42,11 @@ func (o *registryServeOptions) AddFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.insecurePlain, "insecure-plain", false,
 		"allow plain HTTP on addresses that other machines reach; anybody there can change what they pull")
 	f.DurationVar(&o.wait, "wait", 0, "wait so long for an address that is in use, by a registry that is about to end")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every request")
+	f.BoolVar(&o.accessLog, "access-log", false, "write a line for each request")
+	f.Int64Var(&o.logLimit, "log-limit", 0,
+		"when the standard error is a file, begin it anew beyond so many `BYTES`; 0 is never")
+	f.BoolVar(&o.fill, "fill", false, "keep in the store what is fetched from the central registry; the store must be writable")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "write what helps to find a fault, each request among it")
 }
 
 func (o *registryServeOptions) check() error {
@@ -63,8 +70,10 @@ func newRegistryServeCommand(std *streams) *cobra.Command {
 
 Images of the store's current set that are not in the store are fetched from
 the central registry that distribute wrote down there, checked, and passed on;
-nothing else is. The same process can serve plain HTTP on loopback addresses
-and TLS on others.`,
+nothing else is. Many who ask for the same at once cost the central registry one
+fetch. Nothing of it is kept unless --fill says so. The same process can serve plain
+HTTP on loopback addresses and TLS on others. /healthz says which set is served,
+/metrics counts in Prometheus' text format, and the log goes to the standard error.`,
 		Example: `  daisy-mcast registry serve --store /var/lib/daisy-mcast/store
   daisy-mcast registry serve --store DIR --listen 127.0.0.1:4000 \
       --tls-listen 10.20.11.2:4000 --cert server.pem --key server.pem`,
@@ -85,6 +94,7 @@ func runRegistryServe(ctx context.Context, std *streams, opts registryServeOptio
 	if opts.verbose {
 		level = slog.LevelDebug
 	}
+	out := bounded(std.Err, opts.logLimit)
 	err := registry.Serve(ctx, registry.ServeConfig{
 		Store:         opts.store,
 		Listen:        opts.listen,
@@ -93,10 +103,12 @@ func runRegistryServe(ctx context.Context, std *streams, opts registryServeOptio
 		KeyFile:       opts.key,
 		InsecurePlain: opts.insecurePlain,
 		Wait:          opts.wait,
+		AccessLog:     opts.accessLog,
+		Fill:          opts.fill,
 		Identity:      opts.identity,
-		Log:           slog.New(slog.NewTextHandler(std.Err, &slog.HandlerOptions{Level: level})),
+		Log:           slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})),
 		Ready: func(addrs []net.Addr) {
-			fmt.Fprintf(std.Err, "registry: serving %s on %s\n", opts.store, joinAddrs(addrs))
+			fmt.Fprintf(out, "registry: serving %s on %s\n", opts.store, joinAddrs(addrs))
 		},
 	})
 	if errors.Is(err, registry.ErrPlain) {

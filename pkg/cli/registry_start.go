@@ -19,6 +19,7 @@ type registryStartOptions struct {
 	store             string
 	listen, tlsListen []string
 	output            outputFormat
+	fill, accessLog   bool
 }
 
 func newRegistryStartCommand(std *streams) *cobra.Command {
@@ -39,6 +40,8 @@ directory, once.`,
 	opt.AddFlags(fs)
 	fs.StringVar(&opt.store, "store", "", "the store's `DIR`; default store in the base directory")
 	fs.StringArrayVar(&opt.listen, "listen", nil, "`IP:PORT` for plain HTTP, loopback only; default "+registry.DefaultListen)
+	fs.BoolVar(&opt.fill, "fill", false, "let it keep in the store what it fetches from the central registry")
+	fs.BoolVar(&opt.accessLog, "access-log", false, "let it write a line for each request to its log, which is bounded")
 	fs.StringArrayVar(&opt.tlsListen, "tls-listen", nil, "`IP:PORT` for TLS")
 	fs.VarP(&opt.output, "output", "o", "the form of the answer")
 	return cmd
@@ -66,6 +69,10 @@ func runRegistryStart(ctx context.Context, std *streams, opt registryStartOption
 	}
 	if info, err := os.Stat(spec.StoreDir); err != nil || !info.IsDir() {
 		return usage(fmt.Errorf("--store %s is not a directory", spec.StoreDir), "")
+	}
+	spec.Fill = opt.fill
+	if opt.accessLog {
+		spec.Args = append(spec.Args, "--access-log")
 	}
 	if spec.Program, err = os.Executable(); err != nil {
 		return err

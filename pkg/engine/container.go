@@ -55,7 +55,7 @@ func (d *daemon) hostConfig(c Container) *container.HostConfig {
 	}
 	for _, m := range c.Mounts {
 		h.Mounts = append(h.Mounts, mount.Mount{
-			Type: mount.TypeBind, Source: m.Source, Target: m.Target, ReadOnly: true,
+			Type: mount.TypeBind, Source: m.Source, Target: m.Target, ReadOnly: !m.Writable,
 		})
 	}
 	switch d.kind {

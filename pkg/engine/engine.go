@@ -106,10 +106,11 @@ type Container struct {
 	Restart bool
 }
 
-// A Mount shows a directory of the host read-only inside.
+// A Mount shows a directory of the host inside, read-only unless Writable.
 type Mount struct {
-	Source string // on the host, absolute; must exist
-	Target string // inside
+	Source   string // on the host, absolute; must exist
+	Target   string // inside
+	Writable bool
 }
 
 // A State is what a container is and does.

@@ -75,7 +75,7 @@ const certTarget = engine.CertsPath + "/" + certFile
 // mounts are what the container sees of this machine: of CertDir only the
 // certificate, not the authority's key.
 func (k *containerKeeper) mounts() []engine.Mount {
-	mounts := []engine.Mount{{Source: k.spec.StoreDir, Target: engine.StorePath}}
+	mounts := []engine.Mount{{Source: k.spec.StoreDir, Target: engine.StorePath, Writable: k.spec.Fill}}
 	if len(k.spec.TLSListen) > 0 {
 		mounts = append(mounts, engine.Mount{Source: k.spec.certPath(), Target: certTarget})
 	}

@@ -288,6 +288,19 @@ func TestContainerThatEndsAgainAndAgain(t *testing.T) {
 }
 
 // TestContainerSeesOnlyTheCertificate: not the key of the authority beside it.
+// Only a registry that fills its store can write to it.
+func TestStoreIsWritableOnlyToFill(t *testing.T) {
+	t.Parallel()
+	for _, fill := range []bool{false, true} {
+		b := newBench(t)
+		b.spec.Fill = fill
+		k := &containerKeeper{spec: b.spec.withDefaults()}
+		if m := k.mounts(); len(m) != 1 || m[0].Writable != fill || slices.Contains(k.args(), "--fill") != fill {
+			t.Errorf("fill %v: %+v, %q", fill, m, k.args())
+		}
+	}
+}
+
 func TestContainerSeesOnlyTheCertificate(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

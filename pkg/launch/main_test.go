@@ -83,6 +83,8 @@ func fakeRegistry(args []string) int {
 	fs.String("key", "", "")
 	identity := fs.String("identity", "", "")
 	fault := fs.String("fault", "", "")
+	fs.Bool("fill", false, "")
+	fs.Int("log-limit", 0, "")
 	wait := fs.Duration("wait", 0, "")
 	_ = fs.Parse(args)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)

@@ -17,7 +17,8 @@ const (
 	// stopGrace is what a process gets between SIGTERM and SIGKILL: the registry
 	// lets pulls finish.
 	stopGrace = 10 * time.Second
-	// maxLog is the size from which a process's log is begun anew, in bytes.
+	// maxLog is the size from which a process's log is begun anew, in bytes: by its
+	// starter, and by itself while it runs.
 	maxLog = 1 << 20
 	logDir = "log" // of BaseDir
 	// logTail is how much of the log an error shows, in bytes.
@@ -62,7 +63,9 @@ func (k *processKeeper) find(context.Context) ([]instance, error) {
 	return []instance{p}, nil
 }
 
-func (k *processKeeper) args() []string { return k.spec.args(k.spec.StoreDir, k.spec.certPath()) }
+func (k *processKeeper) args() []string {
+	return append(k.spec.args(k.spec.StoreDir, k.spec.certPath()), "--log-limit", strconv.Itoa(maxLog))
+}
 
 func (k *processKeeper) fingerprint() (string, error) {
 	around, err := k.spec.surroundings()

@@ -84,6 +84,9 @@ func (k *serviceKeeper) unit() (unit, error) {
 	if len(k.spec.TLSListen) > 0 {
 		u.requires = append(u.requires, k.spec.CertDir)
 	}
+	if k.spec.Fill {
+		u.writes = k.spec.StoreDir
+	}
 	u.fingerprint = fingerprint(append(around, u.text())...)
 	return u, nil
 }

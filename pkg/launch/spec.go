@@ -52,8 +52,10 @@ type Spec struct {
 	Mode Mode // Auto when empty
 	// Program is the path of the static daisy-mcast binary.
 	Program string
-	// StoreDir holds the images. It is only read.
+	// StoreDir holds the images. It is only read, unless Fill.
 	StoreDir string
+	// Fill lets the registry keep in the store what it fetches from upstream.
+	Fill bool
 	// BaseDir has the pid file (run) and a process's output (log) below it;
 	// DefaultBaseDir when empty.
 	BaseDir string // also holds the lock and the note of the engine (run)
@@ -221,6 +223,9 @@ func (s Spec) args(store, cert string) []string {
 	}
 	if len(s.TLSListen) > 0 {
 		args = append(args, "--cert", cert, "--key", cert)
+	}
+	if s.Fill {
+		args = append(args, "--fill")
 	}
 	return append(args, s.Args...)
 }

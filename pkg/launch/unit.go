@@ -18,6 +18,7 @@ type unit struct {
 	version     string
 	hardened    bool     // the program needs nothing but to read and to listen
 	requires    []string // paths that must be mounted before
+	writes      string   // the directory that it may write to; empty for none
 	container   string   // that it starts; empty for the program itself
 }
 
@@ -84,6 +85,10 @@ func (u unit) text() string {
 	if u.hardened {
 		for _, h := range hardening {
 			line("%s", h)
+		}
+		if u.writes != "" {
+			line("ReadWritePaths=%s", quoteUnit(u.writes))
+			line("ReadWriteDirectories=%s", quoteUnit(u.writes)) // its name before systemd 231
 		}
 	}
 	line("")

@@ -20,6 +20,11 @@ func golden() map[string]unit {
 			execStart: []string{"/usr/local/bin/daisy-mcast", "registry", "serve", "--store", "/var/lib/a b/100%/$HOME", "--identity", `x"y\z'`},
 			requires:  []string{"/var/lib/a b/100%", "/usr/local/bin/daisy-mcast"},
 		},
+		"filling.unit": {
+			name: "daisy-mcast-registry", version: "0123456789ab", fingerprint: "0123", hardened: true,
+			execStart: []string{"/usr/local/bin/daisy-mcast", "registry", "serve", "--store", "/var/lib/a b", "--fill"},
+			requires:  []string{"/var/lib/a b"}, writes: "/var/lib/a b",
+		},
 		"podman.unit": {
 			name: "daisy-mcast-registry", version: "0123456789ab", container: "daisy-mcast-registry",
 			execStart: []string{"/usr/bin/podman", "start", "--attach", "daisy-mcast-registry"},

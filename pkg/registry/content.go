@@ -122,7 +122,7 @@ func (h *handler) fetch(ctx context.Context, repo, part string, want store.Blob,
 	if err != nil {
 		return nil, err
 	}
-	body, err := up.open(ctx, repo, part, want)
+	body, err := h.flights.fetch(ctx, question{up, repo, part, want})
 	if err != nil {
 		return nil, badGateway(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -79,7 +80,7 @@ func (c *upstreamClient) head(ctx context.Context, repo, part string, want store
 
 // ping asks for the API's base.
 func (c *upstreamClient) ping(ctx context.Context) error {
-	resp, err := c.send(ctx, http.MethodGet, "", "/v2/", "")
+	resp, err := c.send(ctx, http.MethodGet, "", "/v2/", nil)
 	if err != nil {
 		return err
 	}
@@ -91,12 +92,7 @@ func (c *upstreamClient) ping(ctx context.Context) error {
 }
 
 func (c *upstreamClient) ask(ctx context.Context, method, repo, part string, want store.Blob) (*http.Response, error) {
-	repo = strings.TrimPrefix(strings.TrimSuffix(c.base.Path, "/")+"/"+repo, "/")
-	accept := ""
-	if part == "manifests" {
-		accept = acceptManifests
-	}
-	resp, err := c.send(ctx, method, repo, "/v2/"+repo+"/"+part+"/"+string(want.Digest), accept)
+	resp, err := c.request(ctx, method, repo, part, want, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +101,39 @@ func (c *upstreamClient) ask(ctx context.Context, method, repo, part string, wan
 		return nil, err
 	}
 	return resp, nil
+}
+
+// askFrom asks for want from byte from on; the answer may be all of it.
+func (c *upstreamClient) askFrom(ctx context.Context, repo, part string, want store.Blob, from int64) (*http.Response, error) {
+	resp, err := c.request(ctx, http.MethodGet, repo, part, want, from)
+	if err != nil {
+		return nil, err
+	}
+	rest := fmt.Sprintf("bytes %d-%d/%d", from, want.Size-1, want.Size)
+	if resp.StatusCode == http.StatusPartialContent && resp.Header.Get("Content-Range") == rest {
+		return resp, nil
+	}
+	if err := c.check(resp, want); err != nil {
+		resp.Body.Close()
+		return nil, err
+	}
+	return resp, nil
+}
+
+func (c *upstreamClient) request(ctx context.Context, method, repo, part string, want store.Blob, from int64) (*http.Response, error) {
+	repo = strings.TrimPrefix(strings.TrimSuffix(c.base.Path, "/")+"/"+repo, "/")
+	accept := ""
+	if part == "manifests" {
+		accept = acceptManifests
+	}
+	header := make(http.Header)
+	if accept != "" {
+		header.Set("Accept", accept)
+	}
+	if from > 0 {
+		header.Set("Range", fmt.Sprintf("bytes=%d-", from))
+	}
+	return c.send(ctx, method, repo, "/v2/"+repo+"/"+part+"/"+string(want.Digest), header)
 }
 
 // check refuses what cannot be want by its header alone.
@@ -124,17 +153,15 @@ func (c *upstreamClient) check(resp *http.Response, want store.Blob) error {
 }
 
 // send sends one request, with credentials when upstream asks for them.
-func (c *upstreamClient) send(ctx context.Context, method, repo, path, accept string) (*http.Response, error) {
+func (c *upstreamClient) send(ctx context.Context, method, repo, path string, header http.Header) (*http.Response, error) {
 	target := url.URL{Scheme: c.base.Scheme, Host: c.base.Host, Path: path}
 	for try := 0; ; try++ {
 		req, err := http.NewRequestWithContext(ctx, method, target.String(), nil)
 		if err != nil {
 			return nil, fmt.Errorf("asking %s: %w", c.base.Redacted(), err)
 		}
+		maps.Copy(req.Header, header)
 		req.Header.Set(headerHop, "1")
-		if accept != "" {
-			req.Header.Set("Accept", accept)
-		}
 		c.auth.authorize(req, repo)
 		resp, err := do(c.http, req, c.time.readStall())
 		if err != nil {
@@ -174,7 +201,9 @@ func badGateway(err error) error {
 		return err
 	}
 	e := &apiError{status: http.StatusBadGateway, code: "UNAVAILABLE",
-		message: "the upstream registry does not deliver: " + clip(err.Error()), err: err}
+		message: "the upstream registry does not deliver: " + clip(err.Error()) +
+			"; see to it that it runs and can be reached, or run distribute again, which brings what this host lacks",
+		err: err}
 	var status *StatusError
 	if errors.As(err, &status) && status.Status == http.StatusNotFound {
 		e.status = http.StatusNotFound

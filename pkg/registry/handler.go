@@ -16,8 +16,12 @@ type Config struct {
 	// Identity goes out on every answer as Daisy-Mcast-Registry, so that the one
 	// who started the registry knows it from a stranger's (R8). Default "unnamed".
 	Identity string
-	// Log gets one debug record per request, and faults. Default: nothing.
+	// Log gets faults, and one debug record per request. Default: nothing.
 	Log *slog.Logger
+	// AccessLog makes the records of requests ones of level info.
+	AccessLog bool
+	// Fill keeps in the store what comes from upstream. The store must be writable.
+	Fill bool
 }
 
 // A handler serves one store. It is safe for concurrent use and holds no
@@ -26,6 +30,10 @@ type handler struct {
 	store    *store.Store
 	identity string
 	log      *slog.Logger
+	access   slog.Level // of the records of requests
+	started  time.Time
+	metrics  metrics
+	flights  flights
 	view     atomic.Pointer[view]
 	upstream *upstreamFile
 	pulls    chan struct{} // one element per pull under way; see maxPulls
@@ -41,6 +49,8 @@ func newHandler(cfg Config) *handler {
 		store:    cfg.Store,
 		identity: cfg.Identity,
 		log:      cfg.Log,
+		access:   slog.LevelDebug,
+		started:  time.Now(),
 		upstream: newUpstreamFile(cfg.Store.Dir()),
 		pulls:    make(chan struct{}, maxPulls),
 		hops:     make(chan struct{}, maxPulls),
@@ -48,8 +58,14 @@ func newHandler(cfg Config) *handler {
 	if h.identity == "" {
 		h.identity = "unnamed"
 	}
+	if cfg.AccessLog {
+		h.access = slog.LevelInfo
+	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Fill {
+		h.flights.fill = newFiller(cfg.Store.Dir(), h.log)
 	}
 	return h
 }
@@ -60,10 +76,11 @@ func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w := newResponse(rw)
 	w.Header().Set(headerVersion, apiVersion)
 	w.Header().Set(headerIdentity, h.identity)
-	err := h.serve(w, r)
+	kind, err := h.serve(w, r)
 	if err != nil && !w.wroteHeader() {
 		asAPIError(err).write(w)
 	}
+	h.metrics.request(kind, w)
 	h.logRequest(w, r, err, time.Since(start))
 	if err != nil && w.isCut() {
 		// The header promised more than came: the client must see it.
@@ -72,7 +89,7 @@ func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) logRequest(w *response, r *http.Request, err error, took time.Duration) {
-	level := slog.LevelDebug
+	level := h.access
 	if err != nil && (w.status >= 500 || w.isCut() || w.fault != nil) && r.Context().Err() == nil {
 		level = slog.LevelWarn
 	}
@@ -90,25 +107,31 @@ func (h *handler) logRequest(w *response, r *http.Request, err error, took time.
 	h.log.LogAttrs(r.Context(), level, "request", attrs...)
 }
 
-// serve answers r, or returns what is wrong with it.
-func (h *handler) serve(w *response, r *http.Request) error {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return refuseWrite(w)
-	}
-	if r.URL.Path == "/healthz" {
-		return h.serveHealth(w)
-	}
-	if r.URL.Path != "/v2" && !strings.HasPrefix(r.URL.Path, "/v2/") {
-		return notFound("NAME_UNKNOWN", "this is a container registry; its API is under /v2/")
+// serve answers r, or returns what is wrong with it, and says what was asked for.
+func (h *handler) serve(w *response, r *http.Request) (kind, error) {
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		return 0, refuseWrite(w)
+	case r.URL.Path == "/healthz":
+		return kindOperator, h.serveHealth(w)
+	case r.URL.Path == "/metrics":
+		return kindOperator, h.serveMetrics(w)
+	case r.URL.Path != "/v2" && !strings.HasPrefix(r.URL.Path, "/v2/"):
+		return 0, notFound("NAME_UNKNOWN", "this is a container registry; its API is under /v2/")
 	}
 	rt, err := parseRoute(r.URL.Path)
 	if err != nil {
-		return err
+		return rt.kind, err
 	}
 	v, err := h.current()
 	if err != nil {
-		return err
+		return rt.kind, err
 	}
+	return rt.kind, h.serveRoute(w, r, v, rt)
+}
+
+// serveRoute answers a request of the specification's.
+func (h *handler) serveRoute(w *response, r *http.Request, v *view, rt route) error {
 	switch rt.kind {
 	case kindBase:
 		writeJSON(w, http.StatusOK, "application/json", struct{}{})

@@ -13,16 +13,19 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
-// Two hundred pulls of one blob at once cost buffers, not blobs: from the store,
-// and through an upstream as well.
+// A thousand pulls of one blob at once cost buffers, not blobs: from the store, and
+// through an upstream as well. As many as there is room for are sent, the rest wait
+// in line. The bound has both ends of the connections in it, 24 KiB each with their
+// goroutines' stacks, and upstream the 16 MiB of the relays.
 func TestMemoryStaysFlat(t *testing.T) {
-	const size, pulls, bound = 4 << 20, 200, 48 << 20
+	const size, pulls, bound = 4 << 20, 1000, 64 << 20
 	f := newFixture(t)
 	layer := f.big("kolla/a", "1", size)
 	lean := f.lean()
@@ -30,22 +33,33 @@ func TestMemoryStaysFlat(t *testing.T) {
 	for name, st := range map[string]*store.Store{"store": f.whole(), "upstream": lean} {
 		t.Run(name, func(t *testing.T) {
 			h := newHandler(Config{Store: st})
-			base := startTight(t, h)
+			var asked atomic.Int64
+			base := startTight(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				h.ServeHTTP(w, r)
+			}))
 			before := heap()
 			var begun, end sync.WaitGroup
-			begun.Add(pulls)
+			begun.Add(maxPulls)
+			var places atomic.Int64
 			measured := make(chan struct{}) // closed when the heap was looked at
 			for range pulls {
 				end.Go(func() {
-					if err := slowPull(base, layer, &begun, measured); err != nil {
+					err := slowPull(base, layer, measured, func() {
+						if places.Add(1) <= maxPulls {
+							begun.Done()
+						}
+					})
+					if err != nil {
 						t.Error(err)
 					}
 				})
 			}
 			begun.Wait()
+			eventually(t, "all have asked", func() bool { return asked.Load() == pulls })
 			grown := int64(heap()) - int64(before)
-			if n := len(h.pulls); n != pulls {
-				t.Errorf("%d pulls are under way, want %d", n, pulls)
+			if n := len(h.pulls); n != maxPulls {
+				t.Errorf("%d pulls are under way, want %d", n, maxPulls)
 			}
 			close(measured)
 			end.Wait()
@@ -80,10 +94,9 @@ func heap() uint64 {
 }
 
 // slowPull reads the beginning of b, waits for measured and hangs up: with such
-// small buffers the rest would take long.
-func slowPull(base string, b store.Blob, begun *sync.WaitGroup, measured <-chan struct{}) error {
-	done := sync.OnceFunc(begun.Done)
-	defer done()
+// small buffers the rest would take long. One that still stands in line when it was
+// measured has begun nothing.
+func slowPull(base string, b store.Blob, measured <-chan struct{}, begun func()) error {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
 	if err != nil {
 		return err
@@ -91,10 +104,22 @@ func slowPull(base string, b store.Blob, begun *sync.WaitGroup, measured <-chan 
 	defer conn.Close()
 	conn.(*net.TCPConn).SetReadBuffer(16 << 10)
 	fmt.Fprintf(conn, "GET /v2/kolla/a/blobs/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b.Digest)
+	over := make(chan struct{})
+	defer close(over)
+	go func() {
+		select {
+		case <-measured:
+			conn.Close()
+		case <-over:
+		}
+	}()
 	if n, err := io.ReadFull(conn, make([]byte, 4096)); err != nil {
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
 		return fmt.Errorf("after %d bytes: %w", n, err)
 	}
-	done()
+	begun()
 	<-measured
 	return nil
 }
@@ -154,6 +179,20 @@ func TestEachChunkHasADeadline(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// With AccessLog each request is one line at level info.
+func TestAccessLogIsSwitchedOn(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		var log bytes.Buffer
+		h := New(Config{Store: newFixture(t).whole(), AccessLog: on, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		for range 3 {
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/v2/", nil))
+		}
+		if n := strings.Count(log.String(), "\n"); on && n != 3 || !on && n != 0 {
+			t.Errorf("switched on %v: %d lines for 3 requests", on, n)
+		}
+	}
+}
 
 // Every request is one debug record; faults are warnings.
 func TestAccessLog(t *testing.T) {

@@ -44,6 +44,15 @@ const (
 	// link a few hundred at a time, and the buffers stay under 20 MiB: pulls by
 	// registries of ours, which are counted apart, need none.
 	maxPulls = 512
+	// maxFlights bounds the fetches from upstream that are shared, and flightWindow
+	// what each keeps in memory for its askers, in bytes: 64 MiB in all. A window is
+	// 8 ms at 1 Gb/s, which covers how unevenly askers are scheduled.
+	maxFlights   = 64
+	flightWindow = 1 << 20
+	// askerPatience is how long one asker may hold up others of the same fetch, in
+	// all; fillPatience how long the disk may that keeps what comes.
+	askerPatience = time.Second
+	fillPatience  = 30 * time.Second
 	// maxConns bounds the connections of one listener.
 	maxConns = 4096
 	// maxHeader bounds a request's header in bytes; tokens can be some KiB.

@@ -36,9 +36,11 @@ type ServeConfig struct {
 	// Wait is how long to wait for addresses that another program has: the
 	// registry that this one takes the place of, until it is told to end. Default:
 	// not at all.
-	Wait     time.Duration
-	Identity string // see Config
-	Log      *slog.Logger
+	Wait      time.Duration
+	Identity  string // see Config, like the next three
+	Log       *slog.Logger
+	AccessLog bool
+	Fill      bool
 	// Ready, when not nil, is called once with the addresses when all of them
 	// take connections: first Listen's, then TLSListen's.
 	Ready func(addrs []net.Addr)
@@ -53,11 +55,18 @@ func Serve(ctx context.Context, cfg ServeConfig) error {
 		return err
 	}
 	defer st.Close()
+	h := newHandler(Config{Store: st, Identity: cfg.Identity, Log: cfg.Log, AccessLog: cfg.AccessLog, Fill: cfg.Fill})
+	if cfg.Fill {
+		if err := h.flights.fill.check(); err != nil {
+			return err
+		}
+	}
 	listeners, err := listenWithin(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	server := newServer(ctx, New(Config{Store: st, Identity: cfg.Identity, Log: cfg.Log}), cfg.Log)
+	defer h.flights.stop()
+	server := newServer(ctx, h, cfg.Log)
 	if cfg.Ready != nil {
 		addrs := make([]net.Addr, len(listeners))
 		for i, l := range listeners {
