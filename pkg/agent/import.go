@@ -10,6 +10,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
 	"github.com/daisy-mcast/daisy-mcast/pkg/origin"
+	"github.com/daisy-mcast/daisy-mcast/pkg/signature"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
@@ -50,6 +51,13 @@ func (a *agent) importImages(ctx context.Context, req message.Import, data io.Re
 		Platforms:     req.Choice.Platforms,
 		RefuseForeign: req.Choice.RefuseForeign,
 		DemandSum:     req.Choice.DemandSum,
+	}
+	if len(req.Choice.Key) > 0 {
+		key, err := signature.ParseKey(req.Choice.Key)
+		if err != nil {
+			return nil, err
+		}
+		opts.Key = &key
 	}
 	switch {
 	case req.Origin != nil:

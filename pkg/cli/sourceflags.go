@@ -2,11 +2,13 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +19,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/deploy"
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
 	"github.com/daisy-mcast/daisy-mcast/pkg/origin"
+	"github.com/daisy-mcast/daisy-mcast/pkg/signature"
 )
 
 // sourceFlags say where images come from, which of them, and what proves them.
@@ -28,17 +31,19 @@ type sourceFlags struct {
 	checksum  string
 	ca        string
 	insecure  bool
+	verifyKey string
 }
 
 // AddFlags adds them.
-func (f *sourceFlags) AddFlags(fs *pflag.FlagSet) {
-	fs.StringArrayVar(&f.images, "image", nil, "take only images like `PATTERN`: name, repository or repository:tag, with * and ?; may be repeated")
-	fs.StringVar(&f.imageList, "image-list", "", "take only the images that `FILE` lists, one repository:tag a line")
-	fs.StringSliceVar(&f.platforms, "platform", nil, "of manifest lists take only `OS/ARCH`, as in linux/arm64; default: all that the source has")
-	fs.StringVar(&f.foreign, "foreign", "take", "`take|refuse` images with foreign layers; taken where the source has them, and named where not")
-	fs.StringVar(&f.ca, "source-ca", "", "trust this CA, a PEM `FILE`, for registry://, in place of the system's")
-	fs.BoolVar(&f.insecure, "source-insecure", false, "speak HTTP to registry:// off loopback too: nobody proves which image a tag means")
-	fs.StringVar(&f.checksum, "checksum", "auto", "SHA-512 of the bundle: `auto` (its .sha512sum where there is one), required, a file of sha512sum's form, or 128 hex digits")
+func (f *sourceFlags) AddFlags(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&f.images, "image", nil, "take only images like `PATTERN`: name, repository or repository:tag, with * and ?; may be repeated")
+	flags.StringVar(&f.imageList, "image-list", "", "take only the images that `FILE` lists, one repository:tag a line")
+	flags.StringSliceVar(&f.platforms, "platform", nil, "of manifest lists take only `OS/ARCH`, as in linux/arm64; default: all that the source has")
+	flags.StringVar(&f.foreign, "foreign", "take", "`take|refuse` images with foreign layers; taken where the source has them, and named where not")
+	flags.StringVar(&f.ca, "source-ca", "", "trust this CA, a PEM `FILE`, for registry://, in place of the system's")
+	flags.BoolVar(&f.insecure, "source-insecure", false, "speak HTTP to registry:// off loopback too: nobody proves which image a tag means")
+	flags.StringVar(&f.verifyKey, "verify-key", "", "refuse what is not signed by this public key, a PEM `FILE`: the bundle, by BUNDLE.sig, or else each image, by cosign's signatures in the source")
+	flags.StringVar(&f.checksum, "checksum", "auto", "SHA-512 of the bundle: `auto` (its .sha512sum where there is one), required, a file of sha512sum's form, or 128 hex digits")
 }
 
 // maxImageList bounds --image-list, in bytes.
@@ -133,22 +138,74 @@ func readImageList(r io.Reader) ([]string, error) {
 	return out, nil
 }
 
+// proof is what has to prove a source.
+type proof struct {
+	sha512 string         // of the file, whose signature is good
+	key    *signature.Key // that every image must be signed by
+	pem    []byte         // of key
+}
+
+// prove checks the signature over a file, which its SHA-512 then stands for, so that
+// what is read later is what was signed. What has none must have signed images.
+func (f *sourceFlags) prove(ctx context.Context, source string, opts imageset.ImportOptions) (proof, error) {
+	if f.verifyKey == "" {
+		return proof{}, nil
+	}
+	raw, err := os.ReadFile(f.verifyKey)
+	if err != nil {
+		return proof{}, fmt.Errorf("--verify-key: %w", err)
+	}
+	key, err := signature.ParseKey(raw)
+	if err != nil {
+		return proof{}, fmt.Errorf("--verify-key %s: %w", f.verifyKey, err)
+	}
+	if origin.IsURL(source) {
+		return proof{key: &key, pem: raw}, nil
+	}
+	sum, err := key.VerifyFile(ctx, source)
+	if errors.Is(err, fs.ErrNotExist) {
+		return proof{key: &key, pem: raw}, nil
+	}
+	if err != nil {
+		return proof{}, err
+	}
+	proven := proof{sha512: hex.EncodeToString(sum)}
+	if opts.SHA512 == "" {
+		if opts.SHA512, err = imageset.SumBeside(source, opts.DemandSum); err != nil {
+			return proof{}, err
+		}
+	}
+	if opts.SHA512 != "" && !strings.EqualFold(opts.SHA512, proven.sha512) {
+		return proof{}, fmt.Errorf("%s: %w", source, imageset.ErrCheckSum)
+	}
+	return proven, nil
+}
+
 // place is where a source's images are read from.
 func (f *sourceFlags) place(ctx context.Context, source string, opts *imageset.ImportOptions) (imageset.Place, error) {
 	if !origin.IsURL(source) {
-		_, err := os.Stat(source)
-		return imageset.Place{Path: source}, err
+		if _, err := os.Stat(source); err != nil {
+			return imageset.Place{}, err
+		}
+	}
+	proven, err := f.prove(ctx, source, *opts)
+	if err != nil {
+		return imageset.Place{}, err
+	}
+	if !origin.IsURL(source) {
+		return imageset.Place{Path: source, SHA512: proven.sha512, Key: proven.key}, nil
 	}
 	cfg, err := f.origin(ctx, source, opts.Images)
 	if err != nil {
 		return imageset.Place{}, err
 	}
+	cfg.Signatures = proven.key != nil
 	cfg.Note = func(text string) {
 		if opts.Note != nil {
 			opts.Note(text)
 		}
 	}
-	return imageset.Place{Origins: origin.Open(ctx, *cfg)}, nil
+	return imageset.Place{Origins: origin.Open(ctx, *cfg), Key: proven.key}, nil
 }
 
 // origin says all that it takes to read a URL, on this machine or another.
@@ -176,18 +233,27 @@ func (f *sourceFlags) apply(ctx context.Context, cfg *deploy.Config, source stri
 	}
 	cfg.Choice = message.Choice{Images: opts.Images, Platforms: opts.Platforms, RefuseForeign: opts.RefuseForeign,
 		DemandSum: opts.DemandSum}
-	if origin.IsURL(source) {
+	named := source
+	if !origin.IsURL(source) {
+		if source, err = findBundle(source); err != nil {
+			return err
+		}
+	}
+	proven, err := f.prove(ctx, source, opts)
+	if err != nil {
+		return err
+	}
+	cfg.Bundle, cfg.Choice.Key = source, proven.pem
+	if origin.IsURL(named) {
 		if opts.DemandSum || opts.SHA512 != "" {
 			return errors.New("--checksum is for files")
 		}
-		cfg.Bundle = source
-		cfg.Origin, err = f.origin(ctx, source, opts.Images)
+		if cfg.Origin, err = f.origin(ctx, source, opts.Images); err == nil {
+			cfg.Origin.Signatures = proven.key != nil
+		}
 		return err
 	}
-	if cfg.Bundle, err = findBundle(source); err != nil {
-		return err
-	}
-	cfg.SHA512 = opts.SHA512
+	cfg.SHA512 = cmp.Or(opts.SHA512, proven.sha512)
 	if elsewhere && cfg.SHA512 == "" {
 		if cfg.SHA512, err = imageset.SumBeside(cfg.Bundle, opts.DemandSum); err != nil {
 			return err

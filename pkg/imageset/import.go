@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/signature"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
@@ -33,6 +34,9 @@ type ImportOptions struct {
 	SHA512 string
 	// DemandSum refuses a file without such a sum.
 	DemandSum bool
+	// Key, when not nil, must have signed every image, as cosign does it: the
+	// signatures lie in the source, beside the images.
+	Key *signature.Key
 	// Release is the set's, where a field is not empty, in place of the source's.
 	Release store.Release
 	// Images are patterns of the images to take, see MatchImage; all when empty.
@@ -47,10 +51,14 @@ type ImportOptions struct {
 
 // choice is what of these options decides which images come of a file.
 func (o ImportOptions) choice() string {
-	if len(o.Images) == 0 && len(o.Platforms) == 0 && !o.RefuseForeign {
+	if len(o.Images) == 0 && len(o.Platforms) == 0 && !o.RefuseForeign && o.Key == nil {
 		return ""
 	}
-	return fmt.Sprintf("images %q platforms %q refuse foreign %t", o.Images, o.Platforms, o.RefuseForeign)
+	text := fmt.Sprintf("images %q platforms %q refuse foreign %t", o.Images, o.Platforms, o.RefuseForeign)
+	if o.Key != nil {
+		text += " key " + o.Key.String()
+	}
+	return text
 }
 
 // Import reads what lies at path into the store: blobs and the set, which is not
@@ -120,6 +128,9 @@ func ImportStream(ctx context.Context, r io.Reader, st *store.Store, opts Import
 type Place struct {
 	Path    string
 	Origins iter.Seq2[Origin, error]
+	// SHA512 and Key are this place's, in place of the options'.
+	SHA512 string
+	Key    *signature.Key
 }
 
 // ImportAll reads all places into one set, as Import does each. Two images of one
@@ -134,7 +145,9 @@ func ImportAll(ctx context.Context, places []Place, st *store.Store, opts Import
 }
 
 func (im *importer) places(ctx context.Context, places []Place) error {
+	sum, key := im.opts.SHA512, im.opts.Key
 	for _, p := range places {
+		im.opts.SHA512, im.opts.Key = cmp.Or(p.SHA512, sum), cmp.Or(p.Key, key)
 		if p.Origins == nil {
 			if err := im.path(ctx, p.Path); err != nil {
 				return fmt.Errorf("%s: %w", filepath.Clean(p.Path), err)
@@ -179,6 +192,9 @@ type importer struct {
 	tags      []store.Image
 	unwanted  int // tags that were not asked for
 
+	signatures map[string]store.Image // by name; set aside while a key is asked for
+	unproven   []unproven             // images that need one
+
 	mu      sync.Mutex
 	blobs   map[store.Digest]int64 // all in the bundle, with their sizes
 	added   []store.Digest         // those of them that the store did not have
@@ -200,6 +216,8 @@ func newImporter(st *store.Store, opts ImportOptions) *importer {
 		names:     make(map[nameHash]bool),
 		blobs:     make(map[store.Digest]int64),
 		revisions: make(map[revision]bool),
+
+		signatures: make(map[string]store.Image),
 	}
 	im.bufs.New = func() any { return new([copyBuffer]byte) }
 	im.workers.SetLimit(blobsAtOnce)

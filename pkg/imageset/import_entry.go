@@ -141,16 +141,7 @@ func (im *importer) link(e entry, p place) error {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	if p.kind == kindTag {
-		if len(im.tags) >= store.MaxImages {
-			return fmt.Errorf("%w: more than %d tags", ErrTooLarge, store.MaxImages)
-		}
-		img := store.Image{Repository: p.repo, Tag: p.tag, Manifest: target}
-		if !im.opts.wants(img) {
-			im.unwanted++
-			return nil
-		}
-		im.tags = append(im.tags, img)
-		return nil
+		return im.take(store.Image{Repository: p.repo, Tag: p.tag, Manifest: target})
 	}
 	if target != p.digest {
 		return fmt.Errorf("%w: link holds %s", ErrCorrupt, target)

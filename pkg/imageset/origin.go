@@ -81,7 +81,7 @@ func (t *take) manifests(ctx context.Context, images []store.Image) error {
 		return fmt.Errorf("%w: there is no image with a name", ErrNotBundle)
 	}
 	for _, img := range images {
-		if !t.im.opts.wants(img) {
+		if !t.im.needs(img) {
 			t.im.unwanted++
 			continue
 		}
@@ -338,12 +338,13 @@ func (im *importer) addTag(img store.Image) error {
 	if !store.ValidRepository(img.Repository) || !store.ValidTag(img.Tag) {
 		return &RefusedError{Image: printable(nameOf(img)), Err: fmt.Errorf("%w: not a name that a registry takes", ErrUnsafe)}
 	}
-	if len(im.tags) >= store.MaxImages {
-		return fmt.Errorf("%w: more than %d tags", ErrTooLarge, store.MaxImages)
-	}
-	im.tags = append(im.tags, img)
 	im.revisions[revision{img.Repository, img.Manifest}] = true
-	return nil
+	return im.take(img)
+}
+
+// needs reports whether an image of an origin is to be read.
+func (im *importer) needs(img store.Image) bool {
+	return im.opts.wants(img) || im.opts.Key != nil && isSignature(img.Tag)
 }
 
 // wants reports whether the operator asked for the image.

@@ -10,6 +10,7 @@ const (
 	maxSumFile   = 64 << 10 // bytes of a .sha512sum file
 	maxRevisions = 200_000
 	maxConfig    = 4 << 20
+	maxPayload   = 64 << 10 // bytes of what a signature is over
 	maxExamined  = 64 << 20 // bytes of manifests and configs that Check keeps in memory
 	maxSavedList = 16 << 20 // bytes of docker save's manifest.json
 	maxLayers    = 1024     // of one image in it; Docker's own bound is 127

@@ -62,6 +62,9 @@ func (r *resolver) resolveAll(ctx context.Context) error {
 			return &RefusedError{Image: r.image, Blob: bad, Err: err}
 		}
 	}
+	if err := r.prove(); err != nil {
+		return err
+	}
 	return r.checkIndexes()
 }
 

@@ -18,6 +18,8 @@ type Config struct {
 	// Images are patterns, as imageset.MatchImage takes them; a registry is asked
 	// for what is needed only. All images when empty.
 	Images []string `json:"images,omitempty"`
+	// Signatures takes cosign's signatures of the images too, where there are any.
+	Signatures bool `json:"signatures,omitempty"`
 	// Access is for a registry; the zero value is nobody's.
 	Access Access `json:"access"`
 	// CA, in PEM, is trusted in place of the system's for a registry. With it a

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/signature"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
@@ -70,7 +71,40 @@ func (r *registryOrigin) Images(ctx context.Context) ([]store.Image, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return images, nil
+	if !r.cfg.Signatures {
+		return images, nil
+	}
+	beside, err := r.signatures(ctx, images)
+	return append(images, beside...), err
+}
+
+// signatures finds what lies beside images. That there is none may be fine.
+func (r *registryOrigin) signatures(ctx context.Context, images []store.Image) ([]store.Image, error) {
+	var mu sync.Mutex
+	found := make(map[imageName]store.Digest)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(requestsAtOnce)
+	for _, img := range images {
+		name := imageName{img.Repository, signature.Tag(string(img.Manifest))}
+		g.Go(func() error {
+			d, err := r.resolve(ctx, name)
+			if errors.Is(err, imageset.ErrMissingBlob) {
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			found[name] = d
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var out []store.Image
+	for name, d := range found {
+		out = append(out, store.Image{Repository: name.repo, Tag: name.tag, Manifest: d})
+	}
+	return out, nil
 }
 
 // imageName is a tag of a repository.
@@ -138,7 +172,7 @@ func (r *registryOrigin) list(ctx context.Context) ([]imageName, error) {
 			}
 		}
 	}
-	if beside > 0 {
+	if beside > 0 && !r.cfg.Signatures {
 		r.cfg.Note(fmt.Sprintf("%d signatures and attestations beside images were left out", beside))
 	}
 	if len(names) == 0 {

@@ -489,3 +489,45 @@ func TestURLs(t *testing.T) {
 		}
 	}
 }
+
+// FAULTS 69: a tag that is moved to another image while it is read: what the tag
+// meant first is what is imported, or nothing.
+func TestFault69TagMovesMeanwhile(t *testing.T) {
+	s := serve(t, false)
+	old := s.push(t, "kolla/x:1", image(t, 0))
+	s.spoilWith(func(w http.ResponseWriter, req *http.Request, next http.Handler) bool {
+		if req.Method == http.MethodGet && strings.HasSuffix(req.URL.Path, "/manifests/"+string(old)) {
+			s.mu.Lock()
+			s.spoil = nil
+			s.mu.Unlock()
+			s.push(t, "kolla/x:1", image(t, 9))
+		}
+		return false
+	})
+	set, err := importFrom(t, newStore(t), Config{URL: "registry://" + s.host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, _ := set.Lookup("kolla/x", "1"); d != old {
+		t.Errorf("got %s, want %s", d, old)
+	}
+}
+
+// FAULTS 69: a registry that answers with another manifest than its digest says.
+func TestFault69ManifestOfAnotherImage(t *testing.T) {
+	s := serve(t, false)
+	s.push(t, "kolla/x:1", image(t, 0))
+	other := s.push(t, "kolla/y:1", image(t, 1))
+	s.spoilWith(func(_ http.ResponseWriter, req *http.Request, _ http.Handler) bool {
+		if req.Method == http.MethodGet && strings.Contains(req.URL.Path, "/kolla/x/manifests/") {
+			req.URL.Path = "/v2/kolla/y/manifests/" + string(other)
+		}
+		return false
+	})
+	st := newStore(t)
+	_, err := importFrom(t, st, Config{URL: "registry://" + s.host})
+	var refused *imageset.RefusedError
+	if !errors.Is(err, store.ErrDigestMismatch) || !errors.As(err, &refused) || refused.Image != "kolla/x:1" {
+		t.Errorf("got %v", err)
+	}
+}

@@ -104,6 +104,7 @@ type Choice struct {
 	Platforms     []store.Platform `json:"platforms,omitempty"`
 	RefuseForeign bool             `json:"refuse_foreign,omitempty"`
 	DemandSum     bool             `json:"demand_sum,omitempty"` // a .sha512sum must lie beside a path
+	Key           []byte           `json:"key,omitempty"`        // in PEM: every image must be signed by it
 }
 
 // ImportResult is the set that the bundle holds.
