@@ -141,12 +141,17 @@ func (c *Controller) Loss(h Host) float64 {
 	return 0
 }
 
-// LastLoss returns the share that a host lost in its last sample.
+// LastLoss returns the share that a host lost in its last sample, or while its queue
+// overflows, which is no fault of its own, Loss.
 func (c *Controller) LastLoss(h Host) float64 {
-	if t := c.tracks[h]; t != nil {
+	switch t := c.tracks[h]; {
+	case t == nil:
+		return 0
+	case t.isFull:
+		return t.loss
+	default:
 		return t.lost
 	}
-	return 0
 }
 
 // Alive tells that a host has reported, where no packets were sent that it could

@@ -38,14 +38,14 @@ func (c *Controller) beginProbe(now time.Duration, next uint64) {
 	c.become(probing, now)
 }
 
-// isQueueing reports whether a probe has made a queue already, so that it need not
-// be made longer.
+// isQueueing reports whether a probe has made a queue already, or marks, so that it
+// need not be made longer.
 func (c *Controller) isQueueing(now time.Duration) bool {
 	heard := c.collect(func(t *track) bool { return t.at > c.roundAt && t.lagSince == 0 })
 	excess := max(c.shown(now-c.roundAt), minExcess)
 	n := 0
 	for _, t := range heard {
-		if t.peak-t.level > excess {
+		if t.peak-t.level > excess || t.marked > markedShare && t.isFresh(c.roundFrom) {
 			n++
 		}
 	}
