@@ -201,7 +201,7 @@ func TestFault46Competition(t *testing.T) {
 	result := tcp.WaitContext(within(t, 20*time.Second))
 	x.must(json.Unmarshal([]byte(result.Stdout), &said))
 	t.Logf("TCP had %.1f Mb/s of 100 for 4 s; the group took %v for what needs 2.1 s alone", said.End.Received.Rate/1e6, r.slowest(x.hosts...))
-	if said.End.Received.Rate < rate/10 {
+	if said.End.Received.Rate < rate/5 {
 		t.Errorf("TCP was starved: %.1f Mb/s", said.End.Received.Rate/1e6)
 	}
 	if took := r.slowest(x.hosts...); took > 12*time.Second {

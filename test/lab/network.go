@@ -132,17 +132,26 @@ func portName(host string) string {
 
 // execInNet runs a program of the machine in a network namespace.
 func execInNet(ns *os.File, stdin string, args ...string) error {
+	_, err := outputInNet(ns, stdin, args...)
+	return err
+}
+
+// outputInNet is execInNet that returns what the program printed.
+func outputInNet(ns *os.File, stdin string, args ...string) (out string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
-	return onThread(func() error {
+	err = onThread(func() error {
 		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("entering a network: %w", err)
 		}
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		cmd.Stdin = strings.NewReader(stdin)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+		text, err := cmd.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(text)))
 		}
+		out = string(text)
 		return nil
 	})
+	return out, err
 }

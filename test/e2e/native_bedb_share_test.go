@@ -1,0 +1,89 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/test/lab"
+)
+
+// TestFault46SharesWithTCP: a TCP flow through the port of one of the hosts gets a
+// fair share of it, and leaves us one, whatever its congestion control. What each got
+// is averaged over three seconds, once both have had one to settle.
+func TestFault46SharesWithTCP(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "iperf3")
+	for _, tt := range []struct {
+		control    string
+		hosts      int     // all but the first have a port for themselves
+		tcp, group float64 // least shares
+	}{
+		// Half each would be fair. Both fill a queue by turns, and who cut last has less
+		// for a while: a third, and for us a quarter, who cut by 15 % for each of its 30.
+		{"cubic", 1, 1. / 3, 1. / 4},
+		{"cubic", 2, 1. / 3, 1. / 4},
+		{"reno", 1, 1. / 3, 1. / 4},
+		// BBR goes by the rate that it was seen to get, as we do: who has more keeps more.
+		{"bbr", 1, 1. / 5, 1. / 5},
+	} {
+		t.Run(fmt.Sprintf("%s, %d hosts", tt.control, tt.hosts), func(t *testing.T) {
+			t.Parallel()
+			b := newBedB(t, 50, castConfig{Hosts: tt.hosts, Extra: []lab.HostConfig{{Name: "other"}}})
+			tcp, group, both := b.share(tt.control)
+			t.Logf("TCP %s had %.2f of the link, the group of %d %.2f", tt.control, tcp, tt.hosts, group)
+			if tcp < tt.tcp {
+				t.Errorf("TCP was starved: %.2f of the link, %.2f are due", tcp, tt.tcp)
+			}
+			if group < tt.group {
+				t.Errorf("the group was starved: %.2f of the link, %.2f are due", group, tt.group)
+			}
+			if both < .85 {
+				t.Errorf("%.2f of the link were used", both)
+			}
+		})
+	}
+}
+
+// share sends to all while a TCP flow goes to h1, and returns both's shares of its
+// port.
+func (b *bedB) share(control string) (tcp, group, both float64) {
+	b.t.Helper()
+	h1, other := b.hosts[0], b.Host("other")
+	server, err := h1.Occupy(within(b.t, 10*time.Second), h1.Addr().String()+":5201")
+	b.must(err)
+	defer server.Stop(time.Second)
+	b.must(h1.Count("tcp", "tcp dport 5201"))
+	b.must(h1.Count("group", "udp dport "+nativePort))
+	sum := b.put(b.payload(4 * time.Second))
+	stop := b.meter()
+	c := b.begin(b.hosts)
+	c.awaitBegun()
+	time.Sleep(500 * time.Millisecond) // the rate is found
+	flow, err := other.Start(lab.Cmd{Args: []string{"iperf3", "--client", h1.Addr().String(), "--time", "5",
+		"--congestion", control, "--json"}})
+	b.must(err)
+	time.Sleep(time.Second)
+	from, tcp0, group0 := time.Now(), b.counted(h1, "tcp"), b.counted(h1, "group")
+	time.Sleep(3 * time.Second)
+	to, tcp1, group1 := time.Now(), b.counted(h1, "tcp"), b.counted(h1, "group")
+	r := c.end(60*time.Second, sum)
+	r.wantSent(0)
+	r.wantDone(b.hosts...)
+	l := stop()
+	l.plot(b.t, r.began.time(), b.link)
+	var said struct {
+		Error string `json:"error"`
+	}
+	result := flow.WaitContext(within(b.t, 20*time.Second))
+	if err := json.Unmarshal([]byte(result.Stdout), &said); err != nil || said.Error != "" {
+		b.t.Fatalf("iperf3: %v %v", err, result)
+	}
+	span := to.Sub(from).Seconds() * b.link
+	const etherHeader = 14
+	wire := func(a, b lab.Traffic) float64 {
+		return float64(b.Bytes-a.Bytes+etherHeader*(b.Packets-a.Packets)) / span
+	}
+	return wire(tcp0, tcp1), wire(group0, group1), l.rate(from, to) / b.link
+}
