@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -53,7 +52,10 @@ The token that the sender printed comes from a file, from standard input or from
 a prompt; never from the command line, which every user of this host can read.
 
 Every byte is verified before it is written. FILE appears when it is complete
-and on its disk; the exit code is 0 only then.`,
+and on its disk; the exit code is 0 only then. If it does not come so far, what is
+verified stays in FILE.part, with a journal of it in FILE.part.journal; the next
+receive of the same content to FILE, with that sender's token, asks for the rest
+only. What was kept is read and verified again first.`,
 		Example: `  daisy-mcast receive --local-ip 10.20.11.7 --token-file token --out kolla.tgz
   ssh deploy cat token | daisy-mcast receive --local-ip 10.20.11.7 --token-file - | tar x`,
 		Args: argCount(0, 0),
@@ -132,7 +134,7 @@ func runReceive(ctx context.Context, std *streams, opts receiveOptions) error {
 	if err != nil {
 		return usage(fmt.Errorf("receive: %w", err), "")
 	}
-	defer out.abandon()
+	defer out.close()
 	cfg := opts.config
 	cfg.Log = humanLog(std.Err, opts.quiet)
 	cfg.Finish = out.finish
@@ -144,13 +146,17 @@ func runReceive(ctx context.Context, std *streams, opts receiveOptions) error {
 	if err == nil || result.Size > 0 {
 		printReceivedNative(std.Err, result, time.Since(begun))
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case ctx.Err() != nil:
-		return &ExitError{Code: ExitInterrupted, Err: errors.New("receive: interrupted")}
 	}
-	return &ExitError{Code: ExitFailed, Err: fmt.Errorf("receive: %w", err), Hint: receiveHint(err)}
+	hint := receiveHint(err)
+	if kept := out.abandon(); kept != "" {
+		hint = strings.TrimPrefix(hint+"; "+kept, "; ")
+	}
+	if ctx.Err() != nil {
+		return &ExitError{Code: ExitInterrupted, Err: errors.New("receive: interrupted"), Hint: hint}
+	}
+	return &ExitError{Code: ExitFailed, Err: fmt.Errorf("receive: %w", err), Hint: hint}
 }
 
 // receiveHint says what to do about err, if there is something.
@@ -172,62 +178,7 @@ func printReceivedNative(w io.Writer, r transfer.ReceiveResult, took time.Durati
 	fmt.Fprintf(w, "received %d bytes in %v: %d packets, %d duplicates; lost: %d on the wire, %d in the socket's buffer, %d damaged or forged, %d behind the disk; %d over TCP, %d bad segments, %d foreign\n",
 		r.Size, took.Round(time.Millisecond), c.Received, c.Duplicates, r.Lost, c.Overflow, c.BadTags, c.NoRoom,
 		r.Repairs, c.BadSegments, r.Drops.Foreign)
-}
-
-// An output is where the stream goes: in place of a regular file, one beside it
-// that takes its name when it is complete.
-type output struct {
-	sink transfer.Sink
-	file *os.File // nil once it is finished or abandoned
-	name string   // that the file gets; "" if it has it
-}
-
-func openOutput(stdout io.Writer, name string) (*output, error) {
-	if name == "-" {
-		f, _ := stdout.(*os.File)
-		return &output{sink: transfer.StreamSink(stdout), file: f}, nil
-	}
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		f, err := os.OpenFile(name, os.O_WRONLY, 0)
-		if err != nil {
-			return nil, err
-		}
-		return &output{sink: transfer.StreamSink(f), file: f}, nil
-	}
-	f, err := os.OpenFile(name+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
-	if err != nil {
-		return nil, err
-	}
-	return &output{sink: transfer.FileSink(f), file: f, name: name}, nil
-}
-
-// finish brings the file to its disk and gives it its name.
-func (o *output) finish() error {
-	f := o.file
-	o.file = nil
-	if f == nil {
-		return nil
-	}
-	if err := closeOutput(f, true); err != nil || o.name == "" {
-		return err
-	}
-	if err := os.Rename(f.Name(), o.name); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(o.name))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// abandon removes what is not complete.
-func (o *output) abandon() {
-	if o.file == nil {
-		return
-	}
-	o.file.Close()
-	if o.name != "" {
-		os.Remove(o.file.Name())
+	if r.Resumed > 0 {
+		fmt.Fprintf(w, "resumed: %d of the bytes were here from an earlier session\n", r.Resumed)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/parity"
-	"github.com/daisy-mcast/daisy-mcast/pkg/rangeset"
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
 )
 
@@ -139,11 +138,4 @@ func (c *hostCopy) isWhole() bool {
 		}
 	}
 	return true
-}
-
-// blocksHeld returns the blocks of the first segments.
-func blocksHeld(segments uint32) rangeset.Set {
-	var s rangeset.Set
-	s.Add(0, uint64(segments)*wire.SegmentBlocks)
-	return s
 }

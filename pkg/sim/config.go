@@ -67,6 +67,8 @@ type Host struct {
 	Filtered bool
 	// Holds is the share of the segments, from the first, that it has already.
 	Holds float64
+	// Gaps, when set, is of how many of these it lacks one.
+	Gaps uint32
 }
 
 // A Config is a session to be run.

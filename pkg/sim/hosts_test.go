@@ -115,6 +115,32 @@ func TestHeldIsNotSent(t *testing.T) {
 	}
 }
 
+// TestHeldWithGapsIsNotSent: what was held need not be the beginning: only the gaps are
+// sent, and repaired.
+func TestHeldWithGapsIsNotSent(t *testing.T) {
+	t.Parallel()
+	for _, hosts := range [][]Host{
+		{{Holds: 1, Gaps: 5}},
+		{{Holds: .9, Gaps: 4}, {Holds: 1, Gaps: 8}},
+		{{Holds: 1, Gaps: 7, Faults: Faults{Loss: .05}}, {Holds: 1, Gaps: 14, Faults: Faults{Loss: .05}}},
+	} {
+		r := Run(Config{Seed: 2, Hosts: hosts, Size: 64*mb + 12345, Bytes: true})
+		mustFinish(t, "held with gaps", r)
+		lacked := 0.0
+		for _, h := range hosts {
+			lacked = max(lacked, 1-h.Holds+h.Holds/float64(h.Gaps))
+		}
+		most := uint64(float64(r.Payload)*lacked*1.2) + 2*192
+		if uint64(r.Sent) > most || r.BadCopies > 0 {
+			t.Errorf("%d packets of %d were sent, at most %d are lacked; %d bad copies", r.Sent, r.Payload, most, r.BadCopies)
+		}
+	}
+	// One that holds nothing comes early in the main pass, and gets all.
+	late := Host{JoinAt: 20 * time.Millisecond}
+	r := Run(Config{Seed: 3, Hosts: []Host{{Holds: 1, Gaps: 2}, {Holds: 1, Gaps: 2}, late}, Size: 32 * mb, Bytes: true})
+	mustFinish(t, "held, and one late", r)
+}
+
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	for _, source := range []pace.Rate{0, 100 * pace.Mbps} {

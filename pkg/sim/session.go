@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+	"github.com/daisy-mcast/daisy-mcast/pkg/rangeset"
 	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
 )
@@ -169,13 +170,18 @@ func (s *session) hold(h *host) {
 	if n == 0 {
 		return
 	}
+	var held rangeset.Set
 	for seg := range n {
+		if h.Gaps > 0 && seg%h.Gaps == h.Gaps-1 {
+			continue
+		}
+		held.Add(uint64(seg)*wire.SegmentBlocks, uint64(seg+1)*wire.SegmentBlocks)
 		h.core.SegmentVerified(seg)
 		if h.copy != nil {
 			h.copy.hold(seg)
 		}
 	}
-	s.core.Held(h.id, blocksHeld(n))
+	s.core.Held(h.id, held)
 }
 
 func (s *session) leave(h *host) {

@@ -60,7 +60,8 @@
 // # The receiver's loop
 //
 //	r := NewReceiver(now, cfg)         at READY
-//	held from before     r.SegmentVerified(seg) for each
+//	held from before     r.SegmentVerified(seg) for each, also later: a Journal
+//	                     names them, and its bytes are hashed anew
 //	a datagram           opened (else counted, r.BadTags); r.Packet(now, header):
 //	                     Keep and Complete: copy the payload into the block's next
 //	                     slot. A block has as many slots as data packets, 192: when

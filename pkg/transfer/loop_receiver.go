@@ -68,6 +68,8 @@ type ReceiveResult struct {
 	Repairs  uint64 // packets that came over the control connection
 	// RepairBytes are those of Repairs that were of use.
 	RepairBytes int64
+	// Resumed are the bytes of Size that an earlier session left.
+	Resumed int64
 	// Detached is why the others did not wait for this host, 0 if they did.
 	Detached wire.Reason
 	Buffer   int // bytes of the socket's buffer that the kernel gave
@@ -108,6 +110,8 @@ type reception struct {
 	lastSeg  uint32 // of the block that says that it is the last
 	isLast   bool   // lastSeg is known
 	end      *wire.End
+
+	resume resumption
 
 	canaries, told uint64        // seen, and reported
 	highest        uint64        // counter seen, plus one
@@ -208,6 +212,9 @@ func (r *reception) join(c *conn, w wire.Welcome) error {
 		Geometry: w.Geometry, Mode: w.Mode, Size: w.Size, Interval: w.ReportInterval,
 		Phase: rand.Float64(), PoolSegments: r.pool, InOrder: r.sink.isOrdered(),
 	})
+	if err := r.announceResume(c, w); err != nil {
+		return err
+	}
 	return c.send(wire.Ready{ReceiveBuffer: uint32(r.result.Buffer)})
 }
 
@@ -219,6 +226,9 @@ func (r *reception) run(ctx context.Context) (ReceiveResult, error) {
 	finishing.Go(r.finisher.run)
 	renewing.Go(r.renew)
 	r.wg.Go(r.listen)
+	if r.resume.isOn {
+		r.wg.Go(r.recheck)
+	}
 	r.loop()
 	close(r.quit)
 	r.c.close(byeGrace)

@@ -66,6 +66,7 @@ func (r *reception) learn(m wire.Segments) {
 		r.root.Add(d)
 		r.checkSegment(m.First + uint32(i))
 	}
+	r.claim()
 }
 
 func (r *reception) learnEnd(m wire.End) {
@@ -82,6 +83,7 @@ func (r *reception) learnEnd(m wire.End) {
 	for _, seg := range open {
 		r.checkSegment(seg)
 	}
+	r.claim()
 	r.checkEnd()
 }
 

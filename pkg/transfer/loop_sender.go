@@ -136,6 +136,7 @@ type sending struct {
 
 	pool    *blockPool
 	asked   chan wire.Block // closed at the end
+	survey  chan struct{}   // has the source read for its digests
 	blocks  map[wire.Block]*blockBuffer
 	rows    *rowCache
 	digests []wire.Digest
@@ -208,7 +209,7 @@ func newSending(cfg SendConfig, src Source) (*sending, error) {
 		g:     wire.Geometry{Payload: wire.DefaultPayload},
 		inbox: make(chan func(), 256), quit: make(chan struct{}),
 		blocks: make(map[wire.Block]*blockBuffer), byID: make(map[HostID]*peer),
-		repairs: make(chan repairJob, repairJobs),
+		repairs: make(chan repairJob, repairJobs), survey: make(chan struct{}, 1),
 	}
 	if s.expected() < 1 {
 		return nil, errors.New("transfer: nobody to send to")

@@ -24,7 +24,9 @@ func (s *sending) ask() {
 
 // readSource runs on a goroutine of its own.
 func (s *sending) readSource() {
-	if err := newSourceReader(s.g, s.src, s.pool, s).run(s.asked); err != nil {
+	r := newSourceReader(s.g, s.src, s.pool, s)
+	r.survey = s.survey
+	if err := r.run(s.asked); err != nil {
 		s.post(func() { s.fatal = err })
 	}
 }

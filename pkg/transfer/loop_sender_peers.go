@@ -16,18 +16,19 @@ import (
 
 // A peer is one receiver's connection. The loop owns it; its reader only posts.
 type peer struct {
-	id      HostID
-	c       *conn
-	name    string
-	addr    netip.Addr
-	held    rangeset.Set
-	isReady bool
-	isOver  bool // it left, or was told BYE
-	isTold  bool // a DETACH was sent
-	seen    uint64
-	told    int // digests sent to it
-	stash   []wire.PacketID
-	result  HostResult
+	id         HostID
+	c          *conn
+	name       string
+	addr       netip.Addr
+	held       rangeset.Set
+	isReady    bool
+	isResuming bool // it looks what it holds, and will tell
+	isOver     bool // it left, or was told BYE
+	isTold     bool // a DETACH was sent
+	seen       uint64
+	told       int // digests sent to it
+	stash      []wire.PacketID
+	result     HostResult
 }
 
 // enter takes over a connection from the door.
@@ -138,7 +139,7 @@ func (s *sending) hear(p *peer, m wire.Message) {
 	now := s.clock.now()
 	switch m := m.(type) {
 	case wire.Resume:
-		p.held = m.Held
+		s.resume(p, m)
 	case wire.Ready:
 		s.ready(now, p)
 	case wire.CanaryReport:

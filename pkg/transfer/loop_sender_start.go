@@ -132,6 +132,8 @@ func (s *sending) prepare(now time.Duration) time.Duration {
 	case ready == 0:
 		s.fatal = ErrNobody
 		return 0
+	case s.awaitsResume() && now < s.joinBy:
+		return min(wait, s.joinBy-now)
 	case ready < s.cfg.Quorum && now >= s.joinBy:
 		s.fatal = fmt.Errorf("%w of %d joined: %d", ErrQuorum, s.cfg.Quorum, ready)
 		return 0

@@ -46,6 +46,7 @@ type testHost struct {
 	out    string // a file
 	stream bool   // written in order
 	sink   *Sink  // instead of the file
+	keep   bool   // the file is not touched
 	absent bool   // it never comes
 	start  <-chan struct{}
 
@@ -116,6 +117,10 @@ func (h *testHost) run(t testing.TB) {
 	defer h.cancel()
 	if h.start != nil {
 		<-h.start
+	}
+	if h.keep {
+		h.result, h.err = Receive(h.ctx, h.cfg, *h.sink)
+		return
 	}
 	f, err := os.Create(h.out)
 	if err != nil {

@@ -121,6 +121,9 @@ func (r *Receiver) mark(s snapshot) wire.Report {
 func (r *Receiver) findDeficits() {
 	r.deficits, r.maps = r.deficits[:0], r.maps[:0]
 	free := r.cfg.PoolSegments - len(r.segments)
+	for b := r.look(r.next); b != nil && b.isVerified && r.next < r.total; b = r.look(r.next) {
+		r.next++ // held from before: the sender may pass over it, and speak of what follows
+	}
 	isLeading := true
 	n := r.oldest
 	for n < r.next && len(r.deficits) < wire.MaxDeficits {

@@ -152,10 +152,25 @@ func (s *Sender) Unread(n wire.Block) {
 	}
 }
 
-// skipHeld passes over blocks that every attached host has said to hold.
+// skipHeld passes over blocks that every attached host has said to hold. They are
+// passed over again in their turn to be sent.
 func (s *Sender) skipHeld() {
-	for s.pass == 1 && s.nextRead == s.nextSend && len(s.group) == 0 && s.isEnded && s.nextSend < s.total && s.allHold(s.nextSend) {
+	for s.pass == 1 && s.isEnded && s.nextRead < s.total && s.allHold(s.nextRead) {
 		s.nextRead++
+	}
+	if len(s.group) == 0 {
+		s.passHeld()
+	}
+}
+
+// passHeld moves on to the next block to be sent. One that was not read and is lacked
+// after all, by a host that has come since, is read now.
+func (s *Sender) passHeld() {
+	for s.pass == 1 && s.isEnded && s.nextSend < min(s.nextRead, s.total) && s.blocks[s.nextSend] == nil {
+		if !s.allHold(s.nextSend) {
+			s.wanted = append(s.wanted, s.open(s.nextSend))
+			return
+		}
 		s.nextSend++
 	}
 }
@@ -206,6 +221,7 @@ func (s *Sender) beginGroup() bool {
 	blockTime := s.ctl.Rate().Time(float64(s.frame() * wire.BlockPackets))
 	depth := max(1, min(int(depthTime/max(blockTime, 1)), maxDepth))
 	for len(s.group) < depth {
+		s.passHeld()
 		b := s.blocks[s.nextSend]
 		if b == nil || !b.inMemory {
 			break

@@ -13,7 +13,22 @@ var ErrSink = errors.New("transfer: writing what was received")
 type Sink struct {
 	at  io.WriterAt
 	seq io.Writer
+
+	file    File // with a journal
+	journal *Journal
 }
+
+// A File is what can be written in more than one session: an *os.File.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	Truncate(size int64) error
+}
+
+// JournaledSink is a FileSink that can be resumed: j tells what an earlier session has
+// left in f, and learns what this one writes. Of a stream whose size is not known
+// before its end nothing can be resumed.
+func JournaledSink(f File, j *Journal) Sink { return Sink{at: f, file: f, journal: j} }
 
 // FileSink writes segments at their places, as soon as each is verified, in any
 // order.

@@ -78,5 +78,8 @@ func (f *finisher) write(job finishJob) {
 	s := job.segment
 	err := f.sink.write(s.data[:job.size], int64(s.number)*int64(s.g.SegmentSize()))
 	f.failed = err != nil
+	if err == nil && f.sink.journal != nil {
+		f.sink.journal.add(s.number, job.digest)
+	}
 	f.done(finished{segment: s, size: job.size, isGood: err == nil, err: err})
 }

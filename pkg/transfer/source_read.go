@@ -36,6 +36,7 @@ type sourceReader struct {
 	pool *blockPool
 	to   sourceEvents
 
+	survey  <-chan struct{} // asks for all digests; nil: nobody does
 	in      *bufio.Reader
 	size    int64 // read so far
 	blocks  wire.Block
@@ -62,21 +63,57 @@ func (r *sourceReader) run(asked <-chan wire.Block) error {
 			return err
 		}
 	}
-	for n := range asked {
-		if err := r.read(n); err != nil {
+	for {
+		var err error
+		select {
+		case n, ok := <-asked:
+			if !ok {
+				return nil
+			}
+			err = r.read(n)
+		case <-r.survey:
+			err = r.readAhead(asked)
+		}
+		if err != nil {
 			return err
+		}
+	}
+}
+
+// readAhead reads a file to its end, for the digests, or until a block is asked for.
+func (r *sourceReader) readAhead(asked <-chan wire.Block) error {
+	for !r.ended {
+		select {
+		case n, ok := <-asked:
+			if !ok {
+				return nil
+			}
+			return r.read(n)
+		default:
+		}
+		if err := r.skip(); err != nil {
+			return err
+		}
+		if r.skipped.last {
+			return r.finish()
 		}
 	}
 	return nil
 }
 
+// skip reads the next block for its digest only.
+func (r *sourceReader) skip() error {
+	if r.skipped == nil {
+		r.skipped = &blockBuffer{data: make([]byte, r.g.BlockSize())}
+	}
+	_, err := r.next(r.skipped)
+	return err
+}
+
 // read gives block n.
 func (r *sourceReader) read(n wire.Block) error {
 	for r.blocks < n && !r.ended {
-		if r.skipped == nil {
-			r.skipped = &blockBuffer{data: make([]byte, r.g.BlockSize())}
-		}
-		if _, err := r.next(r.skipped); err != nil {
+		if err := r.skip(); err != nil {
 			return err
 		}
 	}

@@ -144,7 +144,8 @@
 //	               u8    length of a text
 //	               ...   the text, UTF-8
 //
-//	12 RESUME   R  set   of blocks, below 1,398,101
+//	12 RESUME   R  set   of blocks, below 1,398,101; none, before READY:
+//	                     the receiver looks what it holds, and will tell
 //
 //	13 DONE     R  32    root
 //	               7 u64 counters, as in REPORT

@@ -4,7 +4,8 @@ import "github.com/daisy-mcast/daisy-mcast/pkg/rangeset"
 
 // A Resume tells which blocks a receiver already holds and has verified by
 // their segments' digests: those of an earlier session, or before its
-// connection was lost.
+// connection was lost. One without blocks announces another, see
+// docs/PROTOCOL.md.
 type Resume struct {
 	Held rangeset.Set // blocks; at most MaxRanges ranges
 }

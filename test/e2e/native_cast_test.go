@@ -274,8 +274,11 @@ func (r castResult) wantHonest(h *lab.Host, sum [32]byte) {
 		}
 	case h.Exists(outFile):
 		r.t.Errorf("%s has a file in spite of %v", h.Name(), got)
-	case !killed && h.Exists(outFile+".part"):
-		r.t.Errorf("%s left a part behind (I6): %v", h.Name(), got)
+	case !killed:
+		isPart, isSaid := h.Exists(outFile+".part"), strings.Contains(got.Stderr, "resumable")
+		if isPart != isSaid || isPart != h.Exists(outFile+".part.journal") {
+			r.t.Errorf("%s left a part behind: %v, and says so: %v (I6): %v", h.Name(), isPart, isSaid, got)
+		}
 	}
 }
 
@@ -365,7 +368,7 @@ func (x *cast) calm(sum [32]byte, hosts ...*lab.Host) time.Duration {
 func (x *cast) clear() {
 	x.t.Helper()
 	for _, h := range x.hosts {
-		x.must(h.Shell(x.t.Context(), "rm -f "+outFile))
+		x.must(h.Shell(x.t.Context(), "rm -f "+outFile+" "+outFile+".part*"))
 	}
 }
 

@@ -78,6 +78,60 @@ func TestFault02And07KilledWhileSending(t *testing.T) {
 	x.wantNoProcesses()
 }
 
+// TestFault02And08Resumed: the sender is killed, and one receiver, without a word, too.
+// Another session has the receivers hold, by their journals, what they got from the
+// first, but for what was spoiled meanwhile, and sends only the rest.
+func TestFault02And08Resumed(t *testing.T) {
+	t.Parallel()
+	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
+	sum := x.put(castBytes)
+	h1, h2 := x.Host("h1"), x.Host("h2")
+	c := x.begin(x.hosts)
+	c.awaitData(h2, castBytes*6/10)
+	x.must(c.receives[h2].Signal(unix.SIGKILL))
+	x.must(c.send.Signal(unix.SIGKILL))
+	r := c.end(30*time.Second, sum)
+	r.wantFailed(h1, "the sender", "resumable", outFile+".part")
+	x.must(h1.Shell(t.Context(), "printf spoiled | dd of="+outFile+".part bs=1 seek=5000 conv=notrunc status=none"))
+
+	c = x.begin(x.hosts)
+	r = c.end(30*time.Second, sum)
+	r.wantSent(0)
+	r.wantDone(x.hosts...)
+	for _, h := range x.hosts {
+		if got := r.got[h]; !strings.Contains(got.Stderr, "resumed: ") {
+			t.Errorf("%s did not resume: %v", h.Name(), got)
+		}
+		if h.Exists(outFile+".part") || h.Exists(outFile+".part.journal") {
+			t.Errorf("%s kept what it does not need any more", h.Name())
+		}
+	}
+	if !strings.Contains(r.got[h1].Stderr, "not what it was") {
+		t.Errorf("the spoiled segment was not told: %v", r.got[h1])
+	}
+	if packets, _, _, _ := r.figures(); packets > castBytes/1432*6/10 {
+		t.Errorf("%d packets were sent again of %d, and half were there", packets, castBytes/1432)
+	}
+
+	// Other content of the same size: nothing of a journal is believed.
+	x.clear()
+	c = x.begin(x.hosts)
+	c.awaitData(h2, castBytes/2)
+	x.must(c.send.Signal(unix.SIGTERM))
+	c.end(10*time.Second, sum)
+	x.must(x.sender.Shell(t.Context(), "tr a b < "+payloadFile+" > /root/other && mv /root/other "+payloadFile))
+	other, err := digestOf(x.sender, payloadFile)
+	x.must(err)
+	if other == sum {
+		t.Fatal("the content is the same")
+	}
+	c = x.begin(x.hosts)
+	r = c.end(30*time.Second, other)
+	r.wantSent(0)
+	r.wantDone(x.hosts...)
+	x.wantNoProcesses()
+}
+
 // TestFault04SenderKilledBeforeTheLastResult: who has finished keeps it.
 func TestFault04SenderKilledBeforeTheLastResult(t *testing.T) {
 	t.Parallel()
