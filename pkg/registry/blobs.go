@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
@@ -52,7 +51,9 @@ func (h *handler) sendStored(w *response, r *http.Request, b store.Blob) error {
 	}
 	defer f.Close()
 	setBlobHeader(w.Header(), now.Digest, SourceStore)
-	http.ServeContent(w, r, "", time.Time{}, f)
+	if err := serveContent(w, r, f); err != nil {
+		return err
+	}
 	if w.fault != nil { // net/http has closed the connection already
 		return fmt.Errorf("sending %s: %w", b.Digest, w.fault)
 	}

@@ -3,7 +3,6 @@ package registry
 import (
 	"bytes"
 	"net/http"
-	"time"
 )
 
 // serveManifest answers with a manifest by tag or by digest, under the media
@@ -32,6 +31,5 @@ func (h *handler) serveManifest(w *response, r *http.Request, v *view, rt route)
 	header.Set(headerDigest, string(d))
 	header.Set("ETag", etag(d))
 	header.Set(headerSource, m.source)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(m.raw))
-	return nil
+	return serveContent(w, r, bytes.NewReader(m.raw))
 }

@@ -143,7 +143,15 @@ func TestSpecBlobRange(t *testing.T) {
 			t.Errorf("%s: got %d bytes, want %d others", tt.header, len(a.body), len(tt.want))
 		}
 	}
-	get(t, url, "Range", "bytes=1000-").wantStatus(t, 416, "")
+	a := get(t, url, "Range", "bytes=1000-")
+	a.wantStatus(t, 416, "SIZE_INVALID")
+	a.wantHeader(t, "Content-Range", "bytes */1000")
+	get(t, url, "Range", "lines=1-2").wantStatus(t, 200, "") // "MUST ignore" a unit that is not known
+	a = get(t, url, "Range", "bytes=0-0,998-999")
+	a.wantStatus(t, 206, "")
+	if !strings.HasPrefix(a.Header.Get("Content-Type"), "multipart/byteranges") || !bytes.Contains(a.body, body[998:]) {
+		t.Errorf("two ranges: got %s, %q", a.Header.Get("Content-Type"), a.body)
+	}
 	get(t, url, "Range", "bytes=0-9", "If-Range", `"another"`).wantStatus(t, 200, "")
 	get(t, url, "If-None-Match", `"`+string(layer.Digest)+`"`).wantStatus(t, 304, "")
 }
@@ -262,4 +270,75 @@ func TestT13NoPathEscape(t *testing.T) {
 			t.Errorf("%s: got a listing", path)
 		}
 	}
+}
+
+// HEAD answers as GET does, without a body: the same status and headers, for what
+// is there and for what is not (RFC 9110, section 9.3.2; end-2, end-3).
+func TestSpecHeadIsGetWithoutItsBody(t *testing.T) {
+	f := newFixture(t)
+	layer := f.big("kolla/a", "1", 1000)
+	manifest := f.images[0].Manifest
+	base := start(t, f.whole())
+	for _, path := range []string{
+		"/v2/", "/v2/_catalog", "/v2/kolla/a/tags/list", "/v2/kolla/a/tags/list?n=0", "/v2/kolla/a/manifests/1",
+		"/v2/kolla/a/manifests/" + string(manifest), "/v2/kolla/a/blobs/" + string(layer.Digest),
+		"/v2/kolla/a/referrers/" + string(manifest), "/healthz", "/v2/kolla/a/manifests/2", "/v2/kolla/a/blobs/" + unknownDigest,
+		"/v2/kolla/no/tags/list", "/v2/kolla/a/blobs/sha256:zz", "/v2/kolla/a/tags/list?n=x", "/other",
+	} {
+		g, h := get(t, base+path), request(t, "HEAD", base+path)
+		if g.StatusCode != h.StatusCode || len(h.body) > 0 {
+			t.Errorf("%s: GET is %d, HEAD is %d with %d bytes", path, g.StatusCode, h.StatusCode, len(h.body))
+		}
+		for _, name := range []string{"Content-Type", "Content-Length", headerDigest, "ETag", "Accept-Ranges", "Link",
+			"Cache-Control", headerSource, headerVersion, headerIdentity, headerFilters} {
+			if g.Header.Get(name) != h.Header.Get(name) {
+				t.Errorf("%s: %s is %q of GET, %q of HEAD", path, name, g.Header.Get(name), h.Header.Get(name))
+			}
+		}
+		if g.ContentLength != int64(len(g.body)) {
+			t.Errorf("%s: %d bytes announced, %d sent", path, g.ContentLength, len(g.body))
+		}
+	}
+}
+
+// "A Range request ... SHOULD be supported": of a manifest as well, and HEAD with
+// Range tells of the whole, which is what its length is asked for.
+func TestSpecRangesOfManifests(t *testing.T) {
+	f := newFixture(t)
+	f.big("kolla/a", "1", 1000)
+	raw := f.content[f.images[0].Manifest]
+	url := start(t, f.whole()) + "/v2/kolla/a/manifests/1"
+	a := get(t, url, "Range", "bytes=3-9")
+	a.wantStatus(t, 206, "")
+	a.wantHeader(t, headerDigest, string(f.images[0].Manifest))
+	if !bytes.Equal(a.body, raw[3:10]) {
+		t.Errorf("got %q", a.body)
+	}
+	get(t, url, "Range", fmt.Sprintf("bytes=%d-", len(raw))).wantStatus(t, 416, "SIZE_INVALID")
+	get(t, url, "Range", "lines=1-2").wantStatus(t, 200, "") // an unknown unit is ignored
+}
+
+// "<name> MUST match" its expression, "<reference> as a tag MUST be at most 128
+// characters in length and MUST match" its own: the longest and oddest that do are
+// served, by either of the two ways that a set and registry:2's tree give them.
+func TestSpecNamesAtTheirLimits(t *testing.T) {
+	f := newFixture(t)
+	img := f.random("a", "1", 10, 1)
+	d, err := img.Digest()
+	check(t, err)
+	manifest := store.Digest(d.String())
+	long := "k/" + strings.Repeat("a", 253)
+	tag := "_" + strings.Repeat("A.-_", 31) + "abc"
+	for _, name := range [][2]string{{long, "1"}, {"a0__b.c-d--e/f", "1"}, {"kolla/b", tag}} {
+		f.name(name[0], name[1], manifest)
+	}
+	base := start(t, f.whole())
+	for _, path := range []string{"a/manifests/1", long + "/manifests/1", "a0__b.c-d--e/f/manifests/1", "kolla/b/manifests/" + tag} {
+		get(t, base+"/v2/"+path).wantStatus(t, 200, "")
+	}
+	for path, code := range map[string]string{"a.-b/manifests/1": "NAME_INVALID", "a//b/manifests/1": "NAME_INVALID",
+		"-a/manifests/1": "NAME_INVALID", "a_/manifests/1": "NAME_INVALID"} {
+		get(t, base+"/v2/"+path).wantStatus(t, 400, code)
+	}
+	get(t, base+"/v2/kolla/b/manifests/"+tag+"x").wantStatus(t, 404, "MANIFEST_UNKNOWN") // 129 characters
 }
