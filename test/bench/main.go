@@ -21,6 +21,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/daisy-mcast/daisy-mcast/test/lab"
 )
 
 // options are the flags.
@@ -35,6 +37,7 @@ type options struct {
 }
 
 func main() {
+	lab.Init()
 	if len(os.Args) > 1 {
 		if f, ok := inner()[os.Args[1]]; ok {
 			exit(f(os.Args[2:]))
@@ -70,8 +73,9 @@ func exit(err error) {
 }
 
 func bench(ctx context.Context, o options) error {
+	images := chooseImages(o)
 	chosen, err := choose(scenes(), o)
-	if err != nil || o.list {
+	if err != nil && len(images) == 0 || o.list {
 		return err
 	}
 	if os.Geteuid() != 0 {
@@ -94,6 +98,17 @@ func bench(ctx context.Context, o options) error {
 			break
 		}
 		lines = append(lines, s.lines(rounds)...)
+	}
+	for _, c := range images {
+		if ctx.Err() != nil {
+			break
+		}
+		more, err := c.play(ctx, tools, o)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", c.name, err))
+			fmt.Fprintf(os.Stderr, "  %v\n", err)
+		}
+		lines = append(lines, more...)
 	}
 	describe(os.Stdout)
 	if o.quick {
