@@ -43,6 +43,23 @@ type measure struct {
 func imageCases() []imageCase {
 	return []imageCase{
 		{
+			name: "files", open: openFiles,
+			rows: []imageRow{
+				{"importing 2 GB from a plain tar: time of sha256sum on all cores over its blobs / ours", atLeast(0.8)},
+				{"the same from a .tgz: time of gzip -dc | sha256sum / ours", atLeast(0.8)},
+				{"registry verify of 2 GB: time of sha256sum on all cores / ours", atLeast(0.8)},
+				{"peak memory of these three: MiB", atMost(128)},
+			},
+		},
+		{
+			name: "commit", rounds: 1, open: openCommit,
+			rows: []imageRow{{"4 GB, 100 images: from last byte to serving / (1 s + 2 % of the transfer)", atMost(1)}},
+		},
+		{
+			name: "nochange", open: openNoChange,
+			rows: []imageRow{{"distribute to 16 hosts that have all 100 images: s", atMost(3)}},
+		},
+		{
 			name: "endtoend", rounds: 1, open: openEndToEnd,
 			rows: []imageRow{{"8 hosts, 1 Gb/s, 1 GB of images: time of 8 x skopeo copy at once / distribute's", atLeast(5)}},
 		},

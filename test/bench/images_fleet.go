@@ -80,6 +80,16 @@ func (f *fleet) prepare(ctx context.Context, t tools, rate string) error {
 
 func (f *fleet) close() error { return f.Close() }
 
+// warm touches memory that hosts' files will take and gives it back: on a virtual
+// machine the first touch of a page can cost more than all that is done with it,
+// and only the first that is measured would pay.
+func (f *fleet) warm(bytes int64) error {
+	return f.deploy.Within(func() error {
+		const name = "/root/warm"
+		return errors.Join(blankFile(name, bytes), os.Remove(name))
+	})
+}
+
 // bundle writes a sample to the deploy server.
 func (f *fleet) bundle(o samples.Options) error {
 	return f.deploy.Within(func() error {
@@ -173,12 +183,13 @@ func openEndToEnd(ctx context.Context, t tools, o options) (imageStage, error) {
 		size /= 8
 	}
 	s := samples.Options{Count: count, SharedLayers: shared, LayerSize: size / (count + shared)}
-	if err := f.bundle(s); err != nil {
+	if err := errors.Join(f.warm(10*size), f.bundle(s)); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return &endToEnd{fleet: f}, nil
 }
 
+// round measures distribute to hosts that have nothing, then the copying.
 func (e *endToEnd) round(ctx context.Context) ([]measure, error) {
 	_, m, err := e.distribute(ctx)
 	if err != nil {
@@ -241,4 +252,31 @@ func (e *endToEnd) copyAll(ctx context.Context) (time.Duration, error) {
 		all = append(all, h.Shell(ctx, "rm -rf /tmp/oci"))
 	}
 	return took, errors.Join(all...)
+}
+
+// noChange is a run with which nothing changes.
+type noChange struct{ *fleet }
+
+func openNoChange(ctx context.Context, t tools, o options) (imageStage, error) {
+	f, err := openFleet(ctx, t, o, 16, "1gbit")
+	if err != nil {
+		return nil, err
+	}
+	s := samples.Options{Count: 100, LayerSize: 2e6}
+	if err := f.bundle(s); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if _, _, err := f.distribute(ctx); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return noChange{f}, nil
+}
+
+func (n noChange) round(ctx context.Context) ([]measure, error) {
+	rep, m, err := n.distribute(ctx)
+	if err == nil && rep.SentBytes != 0 {
+		err = fmt.Errorf("%d bytes were sent of what every host has", rep.SentBytes)
+	}
+	m.value = m.ours.Seconds()
+	return []measure{m}, err
 }

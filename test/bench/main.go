@@ -61,6 +61,7 @@ func main() {
 func inner() map[string]func([]string) error {
 	return map[string]func([]string) error{
 		tcpCommand: tcpMain, bareCommand: bareMain, simulateCommand: simulateMain,
+		importCommand: importMain,
 	}
 }
 

@@ -56,6 +56,9 @@ func newSwitch(name string, prefix netip.Prefix, snooping bool) (*Switch, error)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
+	// A switch runs no iptables, which take a third of the time that a frame does to
+	// eight hosts. Where the module is absent there is nothing to switch off.
+	_ = s.Exec("", "sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0", "net.bridge.bridge-nf-call-ip6tables=0", "net.bridge.bridge-nf-call-arptables=0")
 	return s, nil
 }
 
