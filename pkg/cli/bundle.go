@@ -33,7 +33,9 @@ A source is one of
 const liveSources = `
   registry://HOST[:PORT][/PREFIX]: a running registry, all images or those that --image
     and --image-list name; credentials from docker's configuration; HTTPS, and HTTP
-    on a loopback address`
+    on a loopback address
+  docker:// or podman://: the images of this machine's engine, one after the other, or
+    those that --image names; docker:///path/to/socket for another socket`
 
 // badSource makes what is wrong with a source bad input; the machine's own faults
 // are not.

@@ -248,6 +248,9 @@ func (f *sourceFlags) apply(ctx context.Context, cfg *deploy.Config, source stri
 		if opts.DemandSum || opts.SHA512 != "" {
 			return errors.New("--checksum is for files")
 		}
+		if elsewhere && !strings.HasPrefix(source, "registry://") {
+			return errors.New("this machine's engine is read only by a sender on this machine: make a bundle of it with bundle create")
+		}
 		if cfg.Origin, err = f.origin(ctx, source, opts.Images); err == nil {
 			cfg.Origin.Signatures = proven.key != nil
 		}

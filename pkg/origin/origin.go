@@ -104,11 +104,9 @@ func Open(ctx context.Context, cfg Config) iter.Seq2[imageset.Origin, error] {
 			yield(nil, err)
 			return
 		}
-		if cfg.Note == nil {
-			cfg.Note = func(string) {}
-		}
+		cfg.Note = once(cfg.Note)
 		if u.Scheme != "registry" {
-			yield(nil, fmt.Errorf("%w: %q", ErrURL, cfg.URL))
+			engineImages(ctx, cfg, u, yield)
 			return
 		}
 		r, err := openRegistry(cfg, u)
@@ -117,5 +115,16 @@ func Open(ctx context.Context, cfg Config) iter.Seq2[imageset.Origin, error] {
 			return
 		}
 		yield(r, nil)
+	}
+}
+
+// once tells each line one time: an engine's images are alike.
+func once(note func(string)) func(string) {
+	told := make(map[string]bool)
+	return func(text string) {
+		if note != nil && !told[text] {
+			told[text] = true
+			note(text)
+		}
 	}
 }
