@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
@@ -208,5 +206,5 @@ func listenOn(ctx context.Context, address string, loopbackOnly bool) (net.Liste
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", address, err)
 	}
-	return netutil.LimitListener(l, maxConns), nil
+	return limit(l.(*net.TCPListener), maxConns), nil
 }

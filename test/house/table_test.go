@@ -160,8 +160,6 @@ var dependencies = []dependency{
 		"groups are joined in one place"},
 	{"golang.org/x/net/http/httpproxy", []string{"pkg/origin"}, false,
 		"proxies are for the sources of images alone, R6"},
-	{"golang.org/x/net/netutil", []string{"pkg/registry"}, true,
-		"a registry bounds its connections"},
 	{"golang.org/x/sync", []string{everything}, true,
 		"errgroup, for whoever starts goroutines"},
 	{"golang.org/x/sys", []string{everything}, true,
