@@ -152,18 +152,44 @@ func (c *Client) Call(ctx context.Context, method string, req, res any) error {
 
 // CallStream is Call with the bytes of data sent after the request.
 func (c *Client) CallStream(ctx context.Context, method string, req any, data io.Reader, res any) error {
+	e, err := Encode(method, req)
+	if err != nil {
+		return err
+	}
+	return c.call(ctx, e, data, res)
+}
+
+// An Encoded is a request that many clients can send: a large one is then in memory
+// once, whatever their number. It is not changed.
+type Encoded struct {
+	method  string
+	payload []byte
+}
+
+// Encode makes a call's request.
+func Encode(method string, req any) (Encoded, error) {
 	body, err := json.Marshal(req)
 	if err != nil {
-		return fmt.Errorf("encoding a %s request: %w", method, err)
+		return Encoded{}, fmt.Errorf("encoding a %s request: %w", method, err)
 	}
 	payload, err := json.Marshal(request{Method: method, Body: body})
 	if err != nil {
-		return fmt.Errorf("encoding a %s request: %w", method, err)
+		return Encoded{}, fmt.Errorf("encoding a %s request: %w", method, err)
 	}
+	return Encoded{method, payload}, nil
+}
+
+// CallEncoded is Call with a request that is encoded already.
+func (c *Client) CallEncoded(ctx context.Context, e Encoded, res any) error {
+	return c.call(ctx, e, nil, res)
+}
+
+func (c *Client) call(ctx context.Context, e Encoded, data io.Reader, res any) error {
+	method := e.method
 	id, answer := c.register()
 	defer c.forget(id)
 	sent := make(chan error, 1)
-	go func() { sent <- c.send(ctx, id, payload, data) }()
+	go func() { sent <- c.send(ctx, id, e.payload, data) }()
 	for {
 		select {
 		case err := <-sent:

@@ -84,21 +84,36 @@ func (fw *frameWriter) data(call uint64, b []byte, more bool) error {
 }
 
 func (fw *frameWriter) frame(f frame) error {
-	b := make([]byte, 4+frameHead, 4+frameHead+len(f.payload))
+	b := make([]byte, 4+frameHead, len(fw.first)+4+frameHead)
 	binary.BigEndian.PutUint32(b, uint32(frameHead+len(f.payload)))
 	b[4] = byte(f.typ)
 	if f.more {
 		b[5] = flagMore
 	}
 	binary.BigEndian.PutUint64(b[6:], f.call)
-	b = append(b, f.payload...)
 	if fw.first != "" {
 		b = append([]byte(fw.first), b...)
 		fw.first = ""
 	}
-	_, err := fw.w.Write(b)
+	if len(f.payload) <= smallPayload {
+		_, err := fw.w.Write(append(b, f.payload...))
+		return err
+	}
+	// A large one is not copied: a thousand hosts may be sent the same at once.
+	if _, err := fw.w.Write(b); err != nil {
+		return err
+	}
+	_, err := fw.w.Write(f.payload)
 	return err
 }
+
+const (
+	// smallPayload goes out in one write with its head.
+	smallPayload = 4 << 10
+	// readAhead is small, for there is a reader for each host; large payloads go
+	// around it.
+	readAhead = 8 << 10
+)
 
 // frameReader reads messages; it is used by one goroutine.
 type frameReader struct {
@@ -106,7 +121,7 @@ type frameReader struct {
 }
 
 func newFrameReader(r io.Reader) *frameReader {
-	return &frameReader{r: bufio.NewReaderSize(r, 64<<10)}
+	return &frameReader{r: bufio.NewReaderSize(r, readAhead)}
 }
 
 // preamble reads and checks the first bytes of the answering side.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/control"
 )
 
 // giveList puts the set's list and the way to the central registry on every host,
@@ -20,8 +21,12 @@ func (r *run) giveListTo(ctx context.Context, h *host) error {
 	ctx, cancel := r.within(ctx, CallTime)
 	defer cancel()
 	req := message.List{Set: r.set, Upstream: r.upstream, Shared: h.shared, EngineCA: r.cfg.EngineTrust}
+	alike, err := r.alike(fmt.Sprint("list ", h.shared), message.CallList, req)
+	if err != nil {
+		return err
+	}
 	var have message.Have
-	if err := h.call(ctx, message.CallList, req, &have); err != nil {
+	if err := h.callAlike(ctx, alike, &have); err != nil {
 		return err
 	}
 	if !have.Missing.Below(len(r.set.Blobs)) {
@@ -29,6 +34,25 @@ func (r *run) giveListTo(ctx context.Context, h *host) error {
 	}
 	h.missing, h.listed = have.Missing, true
 	return nil
+}
+
+// alike encodes a request that several hosts get, once for each key. The list of 200
+// images is 300 KB: a thousand hosts at once would take a gigabyte for their copies.
+func (r *run) alike(key, method string, req any) (control.Encoded, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e, ok := r.encoded[key]; ok {
+		return e, nil
+	}
+	e, err := control.Encode(method, req)
+	if err != nil {
+		return e, err
+	}
+	if r.encoded == nil {
+		r.encoded = make(map[string]control.Encoded)
+	}
+	r.encoded[key] = e
+	return e, nil
 }
 
 // check has every host prove that it can take part: disk, architecture, TCP to

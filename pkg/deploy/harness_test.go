@@ -141,7 +141,7 @@ func newBench(t *testing.T, hosts int) *bench {
 		Timeout:  time.Minute,
 	}
 	for i := range hosts {
-		addr := netip.AddrFrom4([4]byte{10, 0, 0, byte(10 + i)})
+		addr := netip.AddrFrom4([4]byte{10, 0, byte(i / 200), byte(10 + i%200)})
 		name := fmt.Sprintf("host%d", i)
 		b.agents = append(b.agents, b.newAgent(name, addr))
 		b.cfg.Hosts = append(b.cfg.Hosts, Host{Name: name, Address: addr, Remote: local.New(name)})

@@ -189,6 +189,14 @@ func (h *host) call(ctx context.Context, method string, req, res any) error {
 	return h.after(ctx, err)
 }
 
+// callAlike is call with a request that other hosts get too.
+func (h *host) callAlike(ctx context.Context, req control.Encoded, res any) error {
+	if h.session == nil {
+		return errLost
+	}
+	return h.after(ctx, h.session.client.CallEncoded(ctx, req, res))
+}
+
 // after looks at the error of a call: only an answer leaves the session usable.
 func (h *host) after(ctx context.Context, err error) error {
 	var answered *control.Error

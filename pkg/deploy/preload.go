@@ -80,9 +80,13 @@ func (r *run) checkRoom(ctx context.Context) error {
 	r.eachPreload(ctx, "room", asked, func(ctx context.Context, h *host) error {
 		ctx, cancel := r.within(ctx, CallTime)
 		defer cancel()
-		plan := plans[h.facts.Architecture+" "+h.preload.images.String()]
-		req := message.Room{SetID: r.set.ID, MissingBytes: r.sizeOf(h.missing), Unpacked: *plan}
-		return h.call(ctx, message.CallRoom, req, nil)
+		key := h.facts.Architecture + " " + h.preload.images.String()
+		req := message.Room{SetID: r.set.ID, MissingBytes: r.sizeOf(h.missing), Unpacked: *plans[key]}
+		alike, err := r.alike(fmt.Sprint("room ", key, " ", req.MissingBytes), message.CallRoom, req)
+		if err != nil {
+			return err
+		}
+		return h.callAlike(ctx, alike, nil)
 	})
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/control"
 	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
 	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
 	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
@@ -91,7 +92,8 @@ type run struct {
 	loading    atomic.Bool   // hosts' bytes are those of images that they load
 	lastLoaded atomic.Int64  // when that was shown, in Unix nanoseconds
 
-	mu       sync.Mutex // guards warnings
+	mu       sync.Mutex                 // guards what follows
+	encoded  map[string]control.Encoded // see alike
 	warnings []string
 }
 
