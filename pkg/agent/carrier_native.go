@@ -32,8 +32,17 @@ func (n nativeCarrier) send(ctx context.Context, job message.Send, ln net.Listen
 		Hosts:       make(map[transfer.Pin]string),
 		JoinTimeout: job.JoinTimeout,
 		MaxRate:     pace.Rate(job.MaxRate) / 8,
+		MinRate:     pace.Rate(job.MinRate) / 8,
+		Quorum:      job.Quorum,
+		DSCP:        job.DSCP,
 		Log:         n.log,
 		Progress:    func(done int64) { progress(done, src.size) },
+	}
+	if job.SlowHosts != "" {
+		if err := cfg.Slow.UnmarshalText([]byte(job.SlowHosts)); err != nil {
+			ln.Close()
+			return message.SendResult{}, err
+		}
 	}
 	if len(job.Pins) != len(job.Clients) {
 		ln.Close()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -83,6 +84,37 @@ func TestFault54NativeCarrierKnowsItsHosts(t *testing.T) {
 	}
 	if got[1].Problem == nil || got[1].Problem.Reason != message.ReasonTransfer || got[1].Packets > 0 {
 		t.Errorf("the unknown host: %+v", got[1])
+	}
+}
+
+// TestNativeCarrierHasAQuorum: fewer join than it takes, so nobody gets anything.
+func TestNativeCarrierHasAQuorum(t *testing.T) {
+	f := newFleet(t, 2)
+	for _, h := range f.hosts {
+		h.list(f.set, f.upstream)
+	}
+	other, err := transfer.NewIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, got, err := f.nativeTransfer(func(s *message.Send) {
+		s.Pins[1], s.Quorum, s.SlowHosts, s.MinRate, s.DSCP = other.Pin().String(), 2, "wait", 1_000_000, 8
+	})
+	if err == nil || !strings.Contains(err.Error(), "quorum") {
+		t.Errorf("sending: %v", err)
+	}
+	for i, r := range got {
+		if r.Problem == nil || r.Bytes > 0 {
+			t.Errorf("host %d: %+v", i, r)
+		}
+	}
+}
+
+func TestNativeCarrierRefusesAnUnknownPolicy(t *testing.T) {
+	f := newFleet(t, 0)
+	_, _, err := f.nativeTransfer(func(s *message.Send) { s.SlowHosts = "hang" })
+	if err == nil || !strings.Contains(err.Error(), "want one of detach, wait, drop") {
+		t.Errorf("got %v", err)
 	}
 }
 

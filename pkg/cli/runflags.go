@@ -71,6 +71,7 @@ type carrierFlags struct {
 	port     uint16
 	ttl      int
 	maxRate  bitRate
+	slow     slowFlags
 }
 
 func (f *carrierFlags) AddFlags(fs *pflag.FlagSet) {
@@ -80,6 +81,7 @@ func (f *carrierFlags) AddFlags(fs *pflag.FlagSet) {
 	fs.Uint16Var(&f.port, "port", 0, "the `PORT`, TCP and UDP; default 18384, or 18383 with jasmine")
 	fs.IntVar(&f.ttl, "ttl", jasmine.DefaultTTL, "how many routers the multicast may pass")
 	fs.Var(&f.maxRate, "max-rate", "bound on the sending, as in 800M (bits a second)")
+	f.slow.AddFlags(fs)
 }
 
 func (f *carrierFlags) apply(cfg *deploy.Config, d deployment) error {
@@ -103,6 +105,14 @@ func (f *carrierFlags) apply(cfg *deploy.Config, d deployment) error {
 	cfg.Carrier.Group = netip.AddrPortFrom(group, port)
 	cfg.Carrier.Sender = netip.AddrPortFrom(netip.Addr{}, port) // its address is found out later
 	cfg.MaxRate = int64(f.maxRate)
+	if _, err := f.slow.check(len(cfg.Hosts)); err != nil {
+		return err
+	}
+	if f.slow.isSet() && f.protocol != "native" {
+		return errors.New("--slow-hosts, --min-rate, --quorum and --dscp go with --protocol native")
+	}
+	cfg.Quorum = f.slow.quorum
+	cfg.SlowHosts, cfg.MinRate, cfg.DSCP = f.slow.slowHosts, int64(f.slow.minRate), f.slow.dscp
 	return nil
 }
 

@@ -23,12 +23,14 @@ import (
 
 // sendOptions are the arguments and flags of `send`.
 type sendOptions struct {
+	slowFlags
 	config    transfer.SendConfig
 	localIP   string
 	group     string
 	port      uint16
 	maxRate   bitRate
 	tokenFile string
+	report    string
 	quiet     bool
 }
 
@@ -40,10 +42,11 @@ func (o *sendOptions) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.group, "group", transfer.DefaultGroup().String(), "the multicast `ADDRESS`")
 	f.Uint16Var(&o.port, "port", transfer.DefaultPort, "the port, TCP and UDP")
 	f.IntVar(&o.config.TTL, "ttl", 1, "how many routers the multicast may pass, plus one")
-	f.IntVar(&o.config.DSCP, "dscp", 0, "class of service of the packets, 0 to 63")
 	f.Var(&o.maxRate, "max-rate", "send no faster, in bits a second: 900M, 1G (default: what the network takes)")
 	f.DurationVar(&o.config.JoinTimeout, "join-timeout", transfer.DefaultJoinTimeout,
 		"how long to wait for the receivers, before those are served that are there")
+	o.slowFlags.AddFlags(f)
+	f.StringVar(&o.report, "report", "", "write what became of each receiver as JSON to `FILE`")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print the token, the result and errors only")
 }
 
@@ -60,8 +63,10 @@ or by hand. It is a secret, and of use for this sending only.
 
 A file can be read again: receivers that come late or lose much get what they
 miss. Of a stream only a window is kept, and a receiver that does not keep up is
-given up. What became of each receiver is told on standard error; the exit code
-is 0 only if all have every byte, verified, and 4 if some have not.`,
+given up. What became of each receiver is told on standard error, and by --report
+as JSON; the exit code is 0 only if all have every byte, verified, and 4 if some
+have not. A receiver that holds up the others is served after them, see
+--slow-hosts; one that comes back, or late, gets what it misses.`,
 		Example: `  daisy-mcast send --local-ip 10.20.11.2 --receivers 16 --token-file token kolla.tgz
   tar c images | daisy-mcast send --local-ip 10.20.11.2 --receivers 2 --max-rate 900M`,
 		Args: argCount(0, 1),
@@ -89,14 +94,16 @@ func (o *sendOptions) parse() (err error) {
 	if err := multicast.CheckGroup(c.Group); err != nil {
 		return fmt.Errorf("--group and --port: %w", err)
 	}
-	c.MaxRate = pace.Rate(o.maxRate) / 8
+	c.MaxRate, c.MinRate = pace.Rate(o.maxRate)/8, pace.Rate(o.minRate)/8
+	c.Quorum, c.DSCP = o.quorum, o.dscp
+	if c.Slow, err = o.slowFlags.check(c.Receivers); err != nil && c.Receivers > 0 {
+		return err
+	}
 	switch {
 	case c.Receivers < 1 || c.Receivers > 10000:
 		return fmt.Errorf("--receivers %d is not from 1 to 10000", c.Receivers)
 	case c.TTL < 1 || c.TTL > 255:
 		return fmt.Errorf("--ttl %d is not from 1 to 255", c.TTL)
-	case c.DSCP < 0 || c.DSCP > 63:
-		return fmt.Errorf("--dscp %d is not from 0 to 63", c.DSCP)
 	case c.JoinTimeout <= 0:
 		return errors.New("--join-timeout must be more than 0")
 	}
@@ -147,10 +154,13 @@ func runSend(ctx context.Context, std *streams, opts sendOptions, args []string)
 	}
 	result, err := transfer.Send(ctx, cfg, ln, src)
 	printSent(std.Err, result)
+	if werr := writeSendReport(opts.report, result, err); werr != nil {
+		fmt.Fprintf(std.Err, "daisy-mcast: writing the report: %v\n", werr)
+	}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return &ExitError{Code: ExitInterrupted, Err: errors.New("send: interrupted")}
-	case errors.Is(err, transfer.ErrNobody), errors.Is(err, transfer.ErrSource):
+	case errors.Is(err, transfer.ErrNobody), errors.Is(err, transfer.ErrQuorum), errors.Is(err, transfer.ErrSource):
 		return &ExitError{Code: ExitFailed, Err: fmt.Errorf("send: %w", err)}
 	case err != nil:
 		return err

@@ -118,6 +118,13 @@ type Config struct {
 
 	Carrier message.Carrier // Sender's port, Group, TTL, Protocol
 	MaxRate int64           // bits a second
+	// SlowHosts, MinRate, Quorum and DSCP are of the native protocol: what becomes of
+	// slow hosts, from which rate in bits a second on, how many hosts have to join and
+	// to stay - those that lack nothing count - and the packets' class of service.
+	SlowHosts string
+	MinRate   int64
+	Quorum    int
+	DSCP      int
 
 	Fallback    kolla.Fallback
 	GlobalsDir  string // "" writes no drop-in

@@ -98,6 +98,10 @@ func (r *run) sendPack(ctx context.Context, pack message.Indexes, to []*host) er
 		JoinTimeout: JoinTime,
 		SilentAfter: SilentAfter,
 		MaxRate:     r.cfg.MaxRate,
+		SlowHosts:   r.cfg.SlowHosts,
+		MinRate:     r.cfg.MinRate,
+		Quorum:      r.quorum(),
+		DSCP:        r.cfg.DSCP,
 	}
 	for _, h := range to {
 		req.Clients = append(req.Clients, h.checked.LocalIP)
@@ -117,6 +121,12 @@ func (r *run) sendPack(ctx context.Context, pack message.Indexes, to []*host) er
 		r.warn("%s: left out of the sending: %s", r.labelOf(addr), remote.Sanitize(why))
 	}
 	return nil
+}
+
+// quorum is how many of the hosts that lack something have to take part.
+func (r *run) quorum() int {
+	whole := r.where(func(h *host) bool { return h.canLean() && h.missing.Len() == 0 && h.trouble() == nil })
+	return max(r.cfg.Quorum-len(whole), 0)
 }
 
 func (r *run) labelOf(addr string) string {

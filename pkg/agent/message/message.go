@@ -217,6 +217,11 @@ type Send struct {
 	JoinTimeout time.Duration `json:"join_timeout"`
 	SilentAfter time.Duration `json:"silent_after"`
 	MaxRate     int64         `json:"max_rate"` // bits a second; 0: none
+	// Of the native protocol:
+	SlowHosts string `json:"slow_hosts,omitempty"` // as transfer.SlowPolicy's text
+	MinRate   int64  `json:"min_rate,omitempty"`   // bits a second
+	Quorum    int    `json:"quorum,omitempty"`     // of Clients
+	DSCP      int    `json:"dscp,omitempty"`
 }
 
 // SendResult says what left the sender.
