@@ -210,7 +210,9 @@ class Run(object):
     def password(self):
         if not self.becomes_here():
             return None
-        return self.params['control_become_password'] or self.action._play_context.become_pass
+        here = self.task_vars['hostvars'].get('localhost') or {}
+        return (self.params['control_become_password'] or here.get('ansible_become_password')
+                or here.get('ansible_become_pass') or self.action._play_context.become_pass)
 
     def execute(self, args, stdin):
         """Runs the program. Passwords go through pipes, never into arguments or files."""

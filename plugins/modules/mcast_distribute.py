@@ -49,7 +49,7 @@ options:
     type: bool
     default: false
   control_become_password:
-    description: sudo's password on the control node. By default the one that Ansible was given.
+    description: sudo's password on the control node. By default that of C(localhost) in the inventory, or what C(-K) asked for.
     type: str
   protocol:
     description: How the bytes travel.
