@@ -55,7 +55,7 @@ func makeBundle(t *testing.T, o sample.Options) bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := fmt.Sprintf("kolla-image-%d-%d-%d.tgz", o.LayerSize, o.Revision, o.Seed)
+	name := fmt.Sprintf("kolla-image-%d-%d-%d-%d-%d-%v.tgz", o.LayerSize, o.Revision, o.Seed, o.Count, o.SharedLayers, o.ChangedBase)
 	o.Program, o.Args = hello, []string{"from", "a", "bundle"}
 	workshop.mu.Lock()
 	defer workshop.mu.Unlock()

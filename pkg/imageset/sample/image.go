@@ -28,7 +28,11 @@ type plan struct {
 func newPlan(o Options) (*plan, error) {
 	var shared []layer
 	for i := range max(o.SharedLayers, 0) {
-		shared = append(shared, randomLayer(fmt.Sprintf("usr/share/base-%d.bin", i), o.LayerSize, o.Seed, uint64(i)))
+		stream := uint64(i)
+		if o.ChangedBase && i == o.SharedLayers-1 {
+			stream += o.Revision << 32 // no other layer's: there are fewer
+		}
+		shared = append(shared, randomLayer(fmt.Sprintf("usr/share/base-%d.bin", i), o.LayerSize, o.Seed, stream))
 	}
 	var program []layer
 	if len(o.Program) > 0 {

@@ -36,6 +36,9 @@ type Options struct {
 	// when it is empty), and of no other: a later build under the same tag.
 	Revision uint64
 	Changed  []string
+	// ChangedBase has Revision change the topmost layer that all images share, and no
+	// image's own: a base image that was built again.
+	ChangedBase bool
 }
 
 // imageNames are those of a small Kolla deployment.
@@ -113,5 +116,5 @@ func (o Options) repository(name string) string { return o.Namespace + "/" + nam
 
 // changed reports whether the image is of the given Revision.
 func (o Options) changed(name string) bool {
-	return o.Revision != 0 && (len(o.Changed) == 0 || slices.Contains(o.Changed, name))
+	return o.Revision != 0 && !o.ChangedBase && (len(o.Changed) == 0 || slices.Contains(o.Changed, name))
 }
