@@ -34,7 +34,10 @@ func (a *agent) callReceive(ctx context.Context, req message.Receive) (message.R
 	}
 	sink := imageset.NewSink(pack, st, wanted(st, set))
 	finish := sync.OnceValue(sink.Close)
-	res, err := c.receive(ctx, req, sink, finish, func(done int64) { a.bytes(done, pack.Size()) })
+	// Carriers tell of every segment: a hundred events a second from each host, each
+	// written to the session by the one who receives, cost more than the segments.
+	progress := throttle(a.bytes)
+	res, err := c.receive(ctx, req, sink, finish, func(done int64) { progress(done, pack.Size()) })
 	if ferr := finish(); err == nil {
 		err = ferr // else it is in err, and in the sink's result
 	}
