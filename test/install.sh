@@ -30,6 +30,7 @@ yamllint:yamllint
 useradd:passwd
 systemd-analyze:systemd
 ps:procps
+nginx:nginx-light
 '
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin

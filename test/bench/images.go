@@ -60,6 +60,13 @@ func imageCases() []imageCase {
 			rows: []imageRow{{"distribute to 16 hosts that have all 100 images: s", atMost(3)}},
 		},
 		{
+			name: "registry", open: openServed,
+			rows: []imageRow{
+				{"registry serving one blob of 512 MiB to one client: time of nginx / ours", atLeast(0.8)},
+				{"the same to 4 clients at once", atLeast(0.8)},
+			},
+		},
+		{
 			name: "endtoend", rounds: 1, open: openEndToEnd,
 			rows: []imageRow{{"8 hosts, 1 Gb/s, 1 GB of images: time of 8 x skopeo copy at once / distribute's", atLeast(5)}},
 		},
