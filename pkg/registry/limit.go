@@ -10,14 +10,15 @@ import (
 // hide that, net/http does not find the way to sendfile, and a blob is copied
 // through this process 32 KiB at a time.
 func limit(l *net.TCPListener, n int) net.Listener {
-	return &limitListener{TCPListener: l, places: make(chan struct{}, n), done: make(chan struct{})}
+	return &limitListener{TCPListener: l, places: make(chan struct{}, n), pollers: newPollers(), done: make(chan struct{})}
 }
 
 type limitListener struct {
 	*net.TCPListener
-	places chan struct{} // one element per connection
-	once   sync.Once
-	done   chan struct{} // closed by Close
+	places  chan struct{} // one element per connection
+	pollers pollers
+	once    sync.Once
+	done    chan struct{} // closed by Close
 }
 
 // Accept waits for a place, then for a connection.
@@ -32,7 +33,7 @@ func (l *limitListener) Accept() (net.Conn, error) {
 		<-l.places
 		return nil, err
 	}
-	return &limitConn{TCPConn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
+	return &limitConn{TCPConn: c, pollers: l.pollers, leave: sync.OnceFunc(func() { <-l.places })}, nil
 }
 
 // Close also ends an Accept that waits for a place.
@@ -43,8 +44,9 @@ func (l *limitListener) Close() error {
 
 // A limitConn gives its place back when it is closed.
 type limitConn struct {
-	*net.TCPConn // with its ReadFrom
-	leave        func()
+	*net.TCPConn
+	pollers pollers // of the listener
+	leave   func()
 }
 
 // Close closes the connection, once.
