@@ -84,3 +84,45 @@ func benchPack(b *testing.B) (*store.Store, Pack) {
 	}
 	return st, pack
 }
+
+// The forms of a source that can be read in any order are hashed and written by all
+// cores; a packed one is as fast as it unpacks.
+func BenchmarkImportForms(b *testing.B) {
+	from := newStore(b)
+	set := mustImport(b, from, bundleOf(b, sample.Options{Count: 16, LayerSize: 16 << 20}))
+	if err := from.Activate(set.ID); err != nil {
+		b.Fatal(err)
+	}
+	tgz, plain := filepath.Join(b.TempDir(), "x.tgz"), filepath.Join(b.TempDir(), "x.tar")
+	for _, path := range []string{tgz, plain} {
+		if err := os.WriteFile(path, packedBundle(b, from, set, path), 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+	dir := b.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "docker"), os.DirFS(filepath.Join(from.Dir(), "docker"))); err != nil {
+		b.Fatal(err)
+	}
+	for name, path := range map[string]string{"directory": dir, "tar": plain, "tgz": tgz, "oci": ociTree(b, from, set).write(b)} {
+		b.Run("import/"+name, func(b *testing.B) {
+			st := newStore(b)
+			b.SetBytes(set.TotalSize())
+			for b.Loop() {
+				b.StopTimer()
+				emptyStore(b, st)
+				b.StartTimer()
+				if _, err := Import(context.Background(), path, st, ImportOptions{Force: true}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("check/"+name, func(b *testing.B) {
+			b.SetBytes(set.TotalSize())
+			for b.Loop() {
+				if _, err := Check(context.Background(), Place{Path: path}, ImportOptions{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
