@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
@@ -61,6 +62,10 @@ type Sink struct {
 type arrival struct {
 	stage *store.BlobStage
 	there extents
+	// The beginning until here is hashed, or given to the hasher.
+	given int64
+	// hashed is what is hashed. While it is given, the hasher does nothing with it.
+	hashed atomic.Int64
 }
 
 // NewSink makes a sink for p. Blobs that want does not want are thrown away; a
@@ -135,17 +140,23 @@ func (s *Sink) write(i int, p []byte, from int64) error {
 		s.arriving[i] = a
 	}
 	s.use(a)
-	before := a.there.prefix()
 	for _, e := range a.there.add(extent{from, from + int64(len(p))}) {
-		if _, err := a.stage.WriteAt(p[e.from-from:e.to-from], e.from); err != nil {
+		part := p[e.from-from : e.to-from]
+		if _, err := a.stage.WriteAt(part, e.from); err != nil {
 			return err
+		}
+		if e.from == a.given && a.hashed.Load() == a.given { // in order: it is in the cache still
+			a.stage.HashWritten(part)
+			a.given = e.to
+			a.hashed.Store(e.to)
 		}
 	}
 	switch to := a.there.prefix(); {
 	case to == s.blobs[i].Size:
 		s.end(i, a)
-	case to > before:
-		s.hashing.add(hashJob{stage: a.stage, to: to})
+	case to > a.given:
+		a.given = to
+		s.hashing.add(hashJob{of: a, to: to})
 	}
 	return nil
 }
@@ -168,7 +179,7 @@ func (s *Sink) end(i int, a *arrival) {
 	delete(s.arriving, i)
 	s.setFate(i, fateComing)
 	s.open = slices.DeleteFunc(s.open, func(o *arrival) bool { return o == a })
-	s.hashing.add(hashJob{stage: a.stage, to: s.blobs[i].Size, whole: func(err error) {
+	s.hashing.add(hashJob{of: a, to: s.blobs[i].Size, whole: func(err error) {
 		if err != nil {
 			_ = s.fail(errors.Join(err, a.stage.Abort()))
 			return

@@ -2,8 +2,6 @@ package imageset
 
 import (
 	"sync"
-
-	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
 // hashBuffer is what is read back at a time, hashJobs how far hashing may stay behind
@@ -15,13 +13,14 @@ const (
 
 // A hashJob says that a blob is there until an offset.
 type hashJob struct {
-	stage *store.BlobStage
-	to    int64
+	of *arrival
+	to int64
 	// whole, when set, is called once all is hashed, or with why it cannot be.
 	whole func(error)
 }
 
-// A hasher hashes blobs as they grow, beside the goroutine that writes them.
+// A hasher hashes what did not come in order, by reading it back, beside the goroutine
+// that writes; and it hands over what is whole.
 type hasher struct {
 	jobs   chan hashJob // nil before the first; closed by the sink
 	failed func(error)
@@ -40,7 +39,9 @@ func (h *hasher) add(job hashJob) {
 func (h *hasher) run() {
 	buf := make([]byte, hashBuffer)
 	for job := range h.jobs {
-		switch err := job.stage.Hash(job.to, buf); {
+		err := job.of.stage.Hash(job.to, buf)
+		job.of.hashed.Store(job.to)
+		switch {
 		case job.whole != nil:
 			job.whole(err)
 		case err != nil:

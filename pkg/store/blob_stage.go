@@ -10,10 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A BlobStage takes the bytes of one blob in any order, and hashes them by reading
-// them back: what is committed is what lies on the disk. As with a BlobWriter, the
-// blob is not in the store before Commit returns nil, and each BlobStage ends with one
-// Commit or Abort.
+// A BlobStage takes the bytes of one blob in any order, and hashes them in order: as
+// they are written, or by reading them back. As with a BlobWriter, the blob is not in
+// the store before Commit returns nil, and each BlobStage ends with one Commit or Abort.
 //
 // One goroutine may write while another hashes. A byte that was hashed must not be
 // written again. Rest is for who writes.
@@ -57,13 +56,12 @@ func (g *BlobStage) Hash(to int64, buf []byte) error {
 		if err := g.readBack(p); err != nil {
 			return g.wrap(fmt.Errorf("reading back at %d: %w", g.w.written, err))
 		}
-		g.w.hash.Write(p)
-		g.w.written += int64(len(p))
+		g.HashWritten(p)
 	}
 	return nil
 }
 
-// readBack reads what comes next to be hashed, and has the kernel put it on the disk.
+// readBack reads what comes next to be hashed.
 func (g *BlobStage) readBack(p []byte) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -80,12 +78,28 @@ func (g *BlobStage) readBack(p []byte) error {
 		}
 		return err
 	}
-	if end := g.w.written + int64(len(p)); end-g.w.flushed >= writebackStep {
-		// What it says is said again by fsync.
-		_ = unix.SyncFileRange(int(g.w.file.Fd()), g.w.flushed, end-g.w.flushed, unix.SYNC_FILE_RANGE_WRITE)
-		g.w.flushed = end
-	}
 	return nil
+}
+
+// HashWritten hashes the bytes that come next, and that were just written.
+func (g *BlobStage) HashWritten(p []byte) {
+	g.w.hash.Write(p)
+	g.advance(len(p))
+}
+
+// advance notes that so many more bytes were hashed, and has the kernel put them on the
+// disk now and then.
+func (g *BlobStage) advance(n int) {
+	g.w.written += int64(n)
+	if g.w.written-g.w.flushed < writebackStep {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.w.file != nil { // what it says is said again by fsync
+		_ = unix.SyncFileRange(int(g.w.file.Fd()), g.w.flushed, g.w.written-g.w.flushed, unix.SYNC_FILE_RANGE_WRITE)
+		g.w.flushed = g.w.written
+	}
 }
 
 // Rest closes the file until it is needed again: of very many blobs some bytes may
