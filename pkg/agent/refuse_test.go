@@ -10,6 +10,7 @@ import (
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset/sample"
+	"github.com/daisy-mcast/daisy-mcast/pkg/origin"
 	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
@@ -37,8 +38,11 @@ func TestR9ListThatCannotBeTaken(t *testing.T) {
 	set := m.imported(writeBundle(t, sample.Options{LayerSize: 1 << 10}))
 	forged := *set
 	forged.ID = strings.Repeat("0", len(set.ID))
+	// The ID is over all that the set lists: no blob can be slipped in beside it.
+	other := *set
+	other.Blobs = append(append([]store.Blob{}, set.Blobs...), store.Blob{Digest: "sha256:" + store.Digest(strings.Repeat("f", 64)), Size: 1})
 	empty := store.Set{}
-	for name, s := range map[string]*store.Set{"none": nil, "without images": &empty, "another ID": &forged} {
+	for name, s := range map[string]*store.Set{"none": nil, "without images": &empty, "another ID": &forged, "another blob": &other} {
 		err := m.call(message.CallList, message.List{Set: s, Upstream: up}, nil)
 		if reasonOf(err) != message.ReasonStale {
 			t.Errorf("%s: %v", name, err)
@@ -116,6 +120,23 @@ func TestFault66BadBundles(t *testing.T) {
 		}
 	}
 	m.refuses(message.CallImport, message.Import{Path: "/nowhere"}, message.ReasonBundle, "/nowhere")
+}
+
+// The choice that the operator made holds on the sender: a part of the images, and
+// none that are not signed.
+func TestImportOfAChoice(t *testing.T) {
+	m := newNode(t, t.TempDir(), senderAddress)
+	path := writeBundle(t, sample.Options{LayerSize: 1 << 10})
+	var res message.ImportResult
+	m.must(message.CallImport, message.Import{Path: path, Choice: message.Choice{Images: []string{"*-keystone"}}}, &res)
+	if len(res.Set.Images) != 1 || !strings.HasSuffix(res.Set.Images[0].Repository, "-keystone") {
+		t.Errorf("got %+v", res.Set.Images)
+	}
+	const key = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n"
+	m.refuses(message.CallImport, message.Import{Path: path, Choice: message.Choice{Key: []byte(key)}}, message.ReasonBundle, "not signed")
+	m.refuses(message.CallImport, message.Import{Path: path, Choice: message.Choice{Key: []byte("x")}}, message.ReasonBundle, "public key")
+	m.refuses(message.CallImport, message.Import{Path: path, Choice: message.Choice{DemandSum: true}}, message.ReasonBundle, "sha512sum")
+	m.refuses(message.CallImport, message.Import{Origin: &origin.Config{URL: "registry://127.0.0.1:1"}}, message.ReasonBundle, "127.0.0.1:1")
 }
 
 // A sender elsewhere gets the bundle's bytes over its session.

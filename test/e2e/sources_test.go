@@ -113,3 +113,20 @@ func TestSourcesOfRealEngines(t *testing.T) {
 		})
 	}
 }
+
+// TestDistributeFromARegistry distributes what a registry on the deploy server has.
+func TestDistributeFromARegistry(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, fleetConfig{Targets: 1})
+	b := smallBundle(t)
+	const source = "127.0.0.1:5000"
+	ctx := within(t, time.Minute)
+	f.must(f.deploy.Shell(ctx, "mkdir /root/reg && tar xzf "+f.put(b)+" -C /root/reg"))
+	serving, err := f.deploy.Start(lab.Cmd{Args: []string{"daisy-mcast", "registry", "serve", "--store", "/root/reg/tmp/registry", "--listen", source}})
+	f.must(err)
+	defer serving.Stop(time.Second)
+	f.must(f.deploy.AwaitListener(ctx, source))
+	r := f.distribute("registry://" + source)
+	r.wantCode(exitLocal)
+	f.wantLocal(r, b, f.targets...)
+}
