@@ -35,6 +35,7 @@ type containerKeeper struct {
 	engine  engine.Engine
 	ref     engineRef // which one it is
 	arch    string    // a GOARCH name
+	boot    *bool     // whether the daemon is off at boot; nil until it was looked up
 }
 
 func (k *containerKeeper) image() string { return imageName + ":" + k.version }
@@ -215,6 +216,9 @@ func (i *containerInstance) look(ctx context.Context) (sight, error) {
 	switch {
 	case i.keeper.ref.Kind == engine.Docker:
 		s.reboot, s.note = state.Restart, "comes back with the Docker daemon"
+		if i.keeper.isOffAtBoot(ctx) {
+			s.reboot, s.note = false, "the Docker daemon is not started at boot, nor is what runs in it: systemctl enable docker"
+		}
 	default:
 		_, u, err := i.keeper.spec.readUnit()
 		if s.reboot = err == nil && u.isPodman(); !s.reboot {

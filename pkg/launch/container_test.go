@@ -288,6 +288,27 @@ func TestContainerThatEndsAgainAndAgain(t *testing.T) {
 }
 
 // TestContainerSeesOnlyTheCertificate: not the key of the authority beside it.
+// TestR15DockerIsOffAtBoot: a daemon that nobody starts at boot brings nothing back,
+// and the operator is told.
+func TestR15DockerIsOffAtBoot(t *testing.T) {
+	t.Parallel()
+	for _, disabled := range []bool{false, true} {
+		b := newBench(t)
+		b.withSystemd()
+		b.withEngine(engine.Docker)
+		if disabled {
+			mark := filepath.Join(filepath.Dir(b.spec.Systemd.Systemctl), "docker.service.disabled")
+			if err := os.WriteFile(mark, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		status := b.start()
+		if status.Mode != Container || status.SurvivesReboot == disabled || strings.Contains(status.Note, "systemctl enable docker") != disabled {
+			t.Errorf("disabled %v: %+v", disabled, status)
+		}
+	}
+}
+
 // Only a registry that fills its store can write to it.
 func TestStoreIsWritableOnlyToFill(t *testing.T) {
 	t.Parallel()

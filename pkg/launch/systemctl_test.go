@@ -77,6 +77,8 @@ func showUnit(r record, state, enabled string) error {
 	}
 	if _, err := os.Stat(enabled); err == nil {
 		unitState = "enabled"
+	} else if _, err := os.Stat(strings.TrimSuffix(enabled, ".enabled") + ".disabled"); err == nil {
+		unitState = "disabled"
 	}
 	fmt.Println("MainPID=" + strconv.Itoa(r.PID))
 	fmt.Println("ActiveState=" + active)

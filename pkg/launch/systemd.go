@@ -74,6 +74,21 @@ func (s Systemd) show(ctx context.Context, unit string, properties ...string) (m
 	return values, nil
 }
 
+// isOffAtBoot reports whether systemd has Docker's daemon and does not start it at
+// boot. Its socket would start it when somebody asks for it, which is too late for
+// its containers. Where systemd does not know the daemon somebody else starts it.
+func (k *containerKeeper) isOffAtBoot(ctx context.Context) bool {
+	if k.boot == nil {
+		off := false
+		if k.spec.Systemd.runs() {
+			v, err := k.spec.Systemd.show(ctx, "docker.service", "UnitFileState")
+			off = err == nil && (v["UnitFileState"] == "disabled" || v["UnitFileState"] == "masked")
+		}
+		k.boot = &off
+	}
+	return *k.boot
+}
+
 // enable makes systemd read its units again, start this one, and start it at
 // every boot.
 func (s Systemd) enable(ctx context.Context, unit string) error {

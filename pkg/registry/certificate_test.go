@@ -2,9 +2,11 @@ package registry
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -152,4 +154,35 @@ func TestCertificateNamesEachAddressOnce(t *testing.T) {
 	if !slices.EqualFunc(pair.Leaf.IPAddresses, want, net.IP.Equal) || !slices.Equal(pair.Leaf.DNSNames, []string{"a", "b"}) {
 		t.Errorf("got %v %v", pair.Leaf.IPAddresses, pair.Leaf.DNSNames)
 	}
+}
+
+// FAULTS 27: whatever a host's clock says - 1970, an hour off, a century on - the
+// central registry's certificate holds there, and nothing is fetched too early or
+// never.
+func TestFault27CertificateHoldsAtAnyClock(t *testing.T) {
+	cert, err := EnsureCertificate(filepath.Join(t.TempDir(), "tls"), []netip.Addr{netip.MustParseAddr("127.0.0.1")})
+	check(t, err)
+	f := newFixture(t)
+	layer := f.big("kolla/a", "1", 1000)
+	ctx, stop := context.WithCancel(t.Context())
+	addrs, ended := make(chan net.Addr, 1), make(chan error, 1)
+	go func() {
+		ended <- Serve(ctx, ServeConfig{Store: f.whole().Dir(), TLSListen: []string{"127.0.0.1:0"}, CertFile: cert.CertFile,
+			KeyFile: cert.KeyFile, Ready: func(all []net.Addr) { addrs <- all[0] }})
+	}()
+	up := Upstream{URL: "https://" + (<-addrs).String(), CA: cert.CAPEM}
+	for _, clock := range []time.Time{time.Unix(1, 0), time.Now().Add(time.Hour), time.Now().Add(-time.Hour), time.Now().AddDate(90, 0, 0)} {
+		c, err := newUpstreamClient(up, timing{now: func() time.Time { return clock }})
+		check(t, err)
+		body, err := c.open(t.Context(), "kolla/a", "blobs", layer)
+		if err != nil {
+			t.Errorf("at %v: %v", clock, err)
+			continue
+		}
+		check(t, relay(io.Discard, body, layer))
+		body.Close()
+		c.http.CloseIdleConnections()
+	}
+	stop()
+	check(t, <-ended)
 }

@@ -280,3 +280,32 @@ func TestFault22EIOOnReadBack(t *testing.T) {
 		t.Error("what could not be read is in the record")
 	}
 }
+
+// FAULTS 27: files from the future, as a clock that was set back leaves them, are
+// read again and not believed too early; those that were committed at 1970 are as
+// good as others.
+func TestFault27ClockJumps(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		ctime   time.Time
+		settled bool
+	}{
+		{now.Add(time.Hour), false}, {now, false}, {now.Add(-time.Hour), true}, {time.Unix(1, 0), true},
+	} {
+		if got := (fileID{ctime: c.ctime.UnixNano()}).settled(now); got != c.settled {
+			t.Errorf("changed %v from now: settled is %v", c.ctime.Sub(now), got)
+		}
+	}
+	s := newTestStore(t)
+	set := activate(t, s, "one")
+	for _, at := range []time.Time{time.Unix(1, 0), now.Add(24 * time.Hour)} {
+		for _, b := range set.Blobs {
+			if err := os.Chtimes(s.blobPath(b.Digest), at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(ctimeGrain + 20*time.Millisecond)
+		wantCheck(t, s, set, len(set.Blobs))
+		wantCheck(t, s, set, 0)
+	}
+}
