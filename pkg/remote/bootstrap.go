@@ -94,7 +94,7 @@ func (b *bootstrap) run() error {
 	answer, err := b.expect("need", "ready")
 	if err == nil && answer.kind == "need" {
 		b.facts.Uploaded = true
-		b.upload(program)
+		b.upload(program, answer.rest == "gzip")
 		answer, err = b.expect("ready")
 	}
 	if err == nil {
@@ -177,15 +177,26 @@ func goArch(machine string) (arch string, known bool) {
 // upload sends the program while the caller waits for the host's answer, which
 // may come before the end: the disk is full, say. What goes wrong there shows in
 // the answer; our own reader's faults would not.
-func (b *bootstrap) upload(p Program) {
+func (b *bootstrap) upload(p Program, packed bool) {
 	b.uploads.Go(func() {
 		w := &heardWriter{w: b.session.Stdin, heard: b.dog.heard}
-		n, err := io.Copy(w, io.NewSectionReader(p.Reader, 0, p.Size))
+		source, size := p.Reader, p.Size
+		var err error
+		if packed {
+			source, size, err = p.Packed()
+		}
+		if packed && err == nil {
+			_, err = fmt.Fprintf(w, "%d\n", size)
+		}
+		var n int64
+		if err == nil {
+			n, err = io.Copy(w, io.NewSectionReader(source, 0, size))
+		}
 		switch {
 		case w.err != nil:
 		case err != nil:
 			b.dog.kill(&Error{Reason: ReasonProgram, Detail: "reading it here", Err: err})
-		case n < p.Size:
+		case n < size:
 			b.dog.kill(&Error{Reason: ReasonProgram, Detail: "reading it here", Err: io.ErrUnexpectedEOF})
 		}
 	})

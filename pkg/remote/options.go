@@ -26,6 +26,9 @@ type Program struct {
 	Reader io.ReaderAt
 	Size   int64  // bytes
 	SHA256 string // 64 lower-case hexadecimal digits
+	// Packed, when not nil, returns it as gzip packs it, and that size in bytes. It is
+	// called when a host lacks the program, by several goroutines.
+	Packed func() (io.ReaderAt, int64, error)
 }
 
 // Options is what Bootstrap needs to know. It is not changed.
@@ -110,5 +113,9 @@ func (p Program) validate() error {
 
 // request is the line that asks the host for the program.
 func (p Program) request() string {
-	return fmt.Sprintf("%s %s %d\n", p.FileName(), p.SHA256, p.Size)
+	form := "plain"
+	if p.Packed != nil {
+		form = "gzip"
+	}
+	return fmt.Sprintf("%s %s %d %s\n", p.FileName(), p.SHA256, p.Size, form)
 }

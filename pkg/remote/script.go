@@ -13,9 +13,12 @@ package remote
 //	login UID                                        (becomeScript only)
 //	                         password, when sudo asks (on stderr)
 //	hello SYSTEM MACHINE UID
-//	                         FILE SHA256 SIZE
+//	                         FILE SHA256 SIZE gzip|plain
 //	need                                             (when FILE is absent)
 //	                         SIZE bytes
+//	need gzip                                        (if it has gzip, and may)
+//	                         PACKED, and a line's end
+//	                         PACKED bytes
 //	ready PATH                                       then the agent runs
 //	fail STEP MESSAGE                                at any time
 
@@ -32,13 +35,16 @@ const agentScript = "" +
 	`own() { test -O "$1" || fail own "$1 belongs to another user"; ` +
 	`case $(ls -ld "$1/.") in d????w*|d???????w*) fail own "$1 can be written by others";; esac; }; ` +
 
-	`fetch() { t=$p.new-$m; e=$( (: >"$t") 2>&1) || fail write "$e"; say need; ` +
-	`e=$(head -c "$n" 2>&1 >"$t") || fail write "$e"; ` +
+	`fetch() { t=$p.new-$m; e=$( (: >"$t") 2>&1) || fail write "$e"; ` +
+	`if test "$z" = gzip && command -v gzip >/dev/null 2>&1; then ` +
+	// gzip begins some of its messages with an empty line: unquoted, it is none.
+	`say need gzip; read -r k || exit 1; e=$( (head -c "$k" | gzip -dc) 2>&1 >"$t") || fail write gzip: $e; ` +
+	`else say need; e=$(head -c "$n" 2>&1 >"$t") || fail write "$e"; fi; ` +
 	`e=$(same "$t" 2>&1) || fail sum "$e"; ` +
 	`e=$(chmod 0755 "$t" 2>&1 && mv -f "$t" "$p" 2>&1) || fail write "$e"; t=; }; ` +
 
 	`say hello "$(uname -s)" "$(uname -m)" "$(id -u)"; ` +
-	`read -r f h n || exit 1; p=$d/$f; ` +
+	`read -r f h n z || exit 1; p=$d/$f; ` +
 	`e=$(mkdir -p "$d" 2>&1) || fail write "$e"; own "$b"; own "$d"; ` +
 	`test -f "$p" && same "$p" || fetch; ` +
 

@@ -32,6 +32,9 @@ func writeReason(message string) Reason {
 			return ReasonDisk
 		}
 	}
+	if strings.HasPrefix(message, "gzip: ") {
+		return ReasonProgram // what it got was not what it should be
+	}
 	return ReasonReadOnly
 }
 
