@@ -25,12 +25,16 @@ func (r *run) connect(ctx context.Context) error {
 	if err := r.open(ctx, r.sender, r.senderSetup()); err != nil {
 		return fmt.Errorf("%w: the sender: %w", ErrNoWay, err)
 	}
+	r.beginImport(ctx)
 	gate := make(chan struct{}, ConnectAtOnce)
 	r.each(ctx, "connect", r.hosts, func(ctx context.Context, h *host) error {
 		gate <- struct{}{}
 		defer func() { <-gate }()
 		return r.open(ctx, h, r.setup(h))
 	})
+	if ctx.Err() != nil {
+		return ctx.Err() // who has not said what it is must not be taken for another's twin
+	}
 	reached := r.where((*host).isUsable)
 	if len(reached) == 0 {
 		return fmt.Errorf("%w; 'ssh HOST true' must work from this machine:\n  %s", ErrNoWay, r.reasons())

@@ -12,13 +12,41 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
 )
 
-// importBundle has the sender read the bundle into the central store, every
-// digest checked. A sender elsewhere gets the bundle's bytes over its session.
-func (r *run) importBundle(ctx context.Context) error {
+// An importing is the sender's call that reads the bundle. It needs no host, so it
+// runs while these are connected to.
+type importing struct {
+	cancel context.CancelFunc
+	done   chan struct{} // closed when res and err are there
+	res    message.ImportResult
+	err    error
+}
+
+// beginImport has the sender read the bundle into the central store, every digest
+// checked. A sender elsewhere gets the bundle's bytes over its session.
+func (r *run) beginImport(ctx context.Context) {
 	ctx, cancel := r.within(ctx, time.Until(r.deadline))
-	defer cancel()
-	var res message.ImportResult
-	if err := r.sender.after(ctx, r.callImport(ctx, &res)); err != nil {
+	i := &importing{cancel: cancel, done: make(chan struct{})}
+	r.importing = i
+	client := r.sender.session.client // the session may be lost meanwhile
+	go func() {
+		defer close(i.done)
+		i.err = r.callImport(ctx, client, &i.res)
+	}()
+}
+
+// endImport ends a call that nobody waits for any more.
+func (r *run) endImport() {
+	if r.importing != nil {
+		r.importing.cancel()
+		<-r.importing.done
+	}
+}
+
+// importBundle waits for the set that the sender reads.
+func (r *run) importBundle(ctx context.Context) error {
+	<-r.importing.done
+	res := r.importing.res
+	if err := r.sender.after(ctx, r.importing.err); err != nil {
 		return r.importProblem(err)
 	}
 	if res.Set == nil || len(res.Set.Images) == 0 {
@@ -56,9 +84,8 @@ func (r *run) bundleSize() int64 {
 	return info.Size()
 }
 
-func (r *run) callImport(ctx context.Context, res *message.ImportResult) error {
+func (r *run) callImport(ctx context.Context, client *control.Client, res *message.ImportResult) error {
 	req := message.Import{Path: r.cfg.Bundle, Origin: r.cfg.Origin, SHA512: r.cfg.SHA512, By: self(), Choice: r.cfg.Choice}
-	client := r.sender.session.client
 	if req.Origin != nil {
 		req.Path = ""
 	}

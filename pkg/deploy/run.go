@@ -75,9 +75,10 @@ type run struct {
 	sender  *host
 	started time.Time
 
-	set      *store.Set
-	upstream registry.Upstream
-	carrier  message.Carrier
+	importing *importing // nil before the sender is connected
+	set       *store.Set
+	upstream  registry.Upstream
+	carrier   message.Carrier
 
 	deadline time.Time
 	files    uint64 // how many this process may have open; 0: it is not known
@@ -118,6 +119,7 @@ func newRun(cfg Config) *run {
 func (r *run) whole(ctx context.Context) (*Report, error) {
 	r.setDeadline(r.bundleSize())
 	err := r.run(ctx)
+	r.endImport()
 	r.close(ctx)
 	return r.finish(err), err
 }
