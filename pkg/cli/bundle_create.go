@@ -143,13 +143,12 @@ func writeBundle(ctx context.Context, st *store.Store, set *store.Set, out strin
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	sum := &summed{w: f, h: sha512.New()}
+	sum := newSummed(f)
 	zw, err := imageset.Compressor(sum, out)
-	if err != nil {
-		return nil, usage(err, "")
+	if err == nil {
+		err = errors.Join(imageset.WriteBundle(ctx, zw, set, st, nil), zw.Close())
 	}
-	err = imageset.WriteBundle(ctx, zw, set, st, nil)
-	if err := errors.Join(err, zw.Close()); err != nil {
+	if err := errors.Join(err, sum.Close()); err != nil {
 		return nil, err
 	}
 	sumFile := out + ".sha512sum"
@@ -168,16 +167,36 @@ func writeBundle(ctx context.Context, st *store.Store, set *store.Set, out strin
 	return c, nil
 }
 
-// summed counts and hashes what is written.
+// summed counts what is written, and hashes it in a goroutine of its own, which
+// ends with Close; h and n are good after that.
 type summed struct {
-	w io.Writer
-	h hash.Hash
-	n int64
+	w    io.Writer
+	h    hash.Hash
+	n    int64
+	pipe *io.PipeWriter
+	done chan error // the hashing's end
+}
+
+func newSummed(w io.Writer) *summed {
+	r, pipe := io.Pipe()
+	s := &summed{w: w, h: sha512.New(), pipe: pipe, done: make(chan error, 1)}
+	go func() {
+		_, err := io.CopyBuffer(struct{ io.Writer }{s.h}, struct{ io.Reader }{r}, make([]byte, 1<<20))
+		s.done <- err
+	}()
+	return s
 }
 
 func (s *summed) Write(p []byte) (int, error) {
 	n, err := s.w.Write(p)
-	s.h.Write(p[:n])
 	s.n += int64(n)
+	if _, herr := s.pipe.Write(p[:n]); err == nil {
+		err = herr
+	}
 	return n, err
+}
+
+func (s *summed) Close() error {
+	s.pipe.Close()
+	return <-s.done
 }

@@ -206,7 +206,26 @@ func (im *importer) directory(ctx context.Context, dir string) error {
 			return im.archive(ctx, dirFiles{root})
 		}
 	}
+	total, err := walkedSize(ctx, root.FS())
+	if err != nil {
+		return err
+	}
+	im.expect(total)
 	return im.read(ctx, newWalk(root.FS()))
+}
+
+// walkedSize is the sum of a directory's files, for the progress.
+func walkedSize(ctx context.Context, fsys fs.FS) (total int64, err error) {
+	for w := newWalk(fsys); ; {
+		e, err := w.next()
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return 0, err
+		}
+		total += e.size
+	}
 }
 
 // archive takes an OCI layout or, where its index names no image, docker save's

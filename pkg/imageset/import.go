@@ -191,6 +191,7 @@ type importer struct {
 	revisions map[revision]bool
 	tags      []store.Image
 	unwanted  int // tags that were not asked for
+	beside    int // tags of what is no image, see IsBeside
 
 	signatures map[string]store.Image // by name; set aside while a key is asked for
 	unproven   []unproven             // images that need one

@@ -105,6 +105,9 @@ func (im *importer) noteSkipped() {
 }
 
 func (im *importer) noteAbsent() {
+	if im.beside > 0 {
+		im.note(fmt.Sprintf("%d signatures and attestations beside images were left out", im.beside))
+	}
 	for _, text := range im.absent[:min(len(im.absent), maxNotes)] {
 		im.note(text)
 	}

@@ -81,8 +81,10 @@ func (t *take) manifests(ctx context.Context, images []store.Image) error {
 		return fmt.Errorf("%w: there is no image with a name", ErrNotBundle)
 	}
 	for _, img := range images {
-		if !t.im.needs(img) {
-			t.im.unwanted++
+		if isBeside := IsBeside(img.Tag); isBeside && t.im.opts.Key == nil || !isBeside && !t.im.opts.wants(img) {
+			if err := t.im.take(img); err != nil { // which counts it
+				return err
+			}
 			continue
 		}
 		if err := t.im.addTag(img); err != nil {
@@ -340,11 +342,6 @@ func (im *importer) addTag(img store.Image) error {
 	}
 	im.revisions[revision{img.Repository, img.Manifest}] = true
 	return im.take(img)
-}
-
-// needs reports whether an image of an origin is to be read.
-func (im *importer) needs(img store.Image) bool {
-	return im.opts.wants(img) || im.opts.Key != nil && isSignature(img.Tag)
 }
 
 // wants reports whether the operator asked for the image.

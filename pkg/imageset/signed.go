@@ -16,20 +16,22 @@ var ErrUnsigned = errors.New("imageset: the image is not signed by this key")
 // maxSignatures bounds what is tried for one image.
 const maxSignatures = 64
 
-// isSignature reports whether a tag is of cosign's signatures: they lie beside the
-// image, under a tag made of its digest.
-func isSignature(tag string) bool {
-	hex, ok := strings.CutSuffix(tag, ".sig")
-	d, isDigest := strings.CutPrefix(hex, "sha256-")
-	_, err := store.ParseDigest("sha256:" + d)
-	return ok && isDigest && err == nil
+// IsBeside reports whether a tag is of what cosign puts beside images, under a tag
+// made of an image's digest: signatures, attestations, bills of materials.
+func IsBeside(tag string) bool {
+	hex, kind, _ := strings.Cut(strings.TrimPrefix(tag, "sha256-"), ".")
+	_, err := store.ParseDigest("sha256:" + hex)
+	return err == nil && strings.HasPrefix(tag, "sha256-") && (kind == "sig" || kind == "att" || kind == "sbom")
 }
 
-// take notes an image's name. While a key is asked for, signatures are set aside,
-// whichever images are wanted.
+// take notes an image's name. What lies beside images is no image: signatures are
+// set aside while a key is asked for, whichever images are wanted.
 func (im *importer) take(img store.Image) error {
 	switch {
-	case im.opts.Key != nil && isSignature(img.Tag):
+	case IsBeside(img.Tag) && im.opts.Key == nil:
+		im.beside++
+		return nil
+	case IsBeside(img.Tag):
 		im.signatures[nameOf(img)] = img
 		return nil
 	case !im.opts.wants(img):

@@ -113,3 +113,42 @@ func TestImagesMustBeSigned(t *testing.T) {
 		t.Errorf("one place without a key: %v", err)
 	}
 }
+
+// What cosign puts beside images is no image: it is named and left out.
+func TestWhatLiesBesideImagesIsLeftOut(t *testing.T) {
+	from := newStore(t)
+	set := mustImport(t, from, bundleOf(t, small()))
+	tr := ociTree(t, from, set)
+	s, _ := newSigner(t)
+	s.add(t, tr, set.Images[0], set.Images[0].Manifest)
+	var notes []string
+	got, err := Import(t.Context(), tr.write(t), newStore(t), ImportOptions{Note: func(s string) { notes = append(notes, s) }})
+	if err != nil || got.ID != set.ID {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if len(notes) != 1 || !strings.Contains(notes[0], "1 signatures") {
+		t.Errorf("notes: %q", notes)
+	}
+	for tag, want := range map[string]bool{
+		signature.Tag(string(set.Images[0].Manifest)): true, "sha256-" + strings.Repeat("a", 64) + ".att": true,
+		"sha256-" + strings.Repeat("a", 64): false, "sha256-abc.sig": false, "6.0.0": false, "latest.sig": false,
+	} {
+		if IsBeside(tag) != want {
+			t.Errorf("%s: %t", tag, !want)
+		}
+	}
+}
+
+// A directory tells how far it is, of how much.
+func TestProgressOfADirectory(t *testing.T) {
+	st := newStore(t)
+	set := mustImport(t, st, bundleOf(t, small()))
+	if err := st.Activate(set.ID); err != nil {
+		t.Fatal(err)
+	}
+	var last, total int64
+	_, err := Import(t.Context(), st.Dir(), newStore(t), ImportOptions{Progress: func(done, of int64) { last, total = done, of }})
+	if err != nil || last < set.TotalSize() || total < last {
+		t.Errorf("%d of %d of a set of %d, %v", last, total, set.TotalSize(), err)
+	}
+}

@@ -165,7 +165,7 @@ func (r *registryOrigin) list(ctx context.Context) ([]imageName, error) {
 	for i, repo := range repos {
 		for _, tag := range tags[i] {
 			switch {
-			case isBeside(tag):
+			case imageset.IsBeside(tag):
 				beside++
 			case len(r.cfg.Images) == 0 || imageset.MatchImage(r.cfg.Images, repo, tag):
 				names = append(names, imageName{repo, tag})
@@ -180,12 +180,6 @@ func (r *registryOrigin) list(ctx context.Context) ([]imageName, error) {
 	}
 	slices.SortFunc(names, compareNames)
 	return slices.Compact(names), nil
-}
-
-// isBeside reports whether a tag is of cosign's kind: sha256-<hex>.sig.
-func isBeside(tag string) bool {
-	hex, kind, ok := strings.Cut(strings.TrimPrefix(tag, "sha256-"), ".")
-	return ok && strings.HasPrefix(tag, "sha256-") && len(hex) == 64 && (kind == "sig" || kind == "att" || kind == "sbom")
 }
 
 // pages reads a list that may come in pages, each with a link to the next.
