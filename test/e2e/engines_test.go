@@ -83,3 +83,37 @@ func TestServiceMode(t *testing.T) {
 		t.Errorf("%v\n%s", v, text)
 	}
 }
+
+// TestR15PodmanComesBackAfterReboot: restart=always is nothing to Podman after a
+// reboot; its container has a unit.
+func TestR15PodmanComesBackAfterReboot(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, fleetConfig{Targets: 1, Engine: lab.Podman})
+	h := f.targets[0]
+	f.must(h.PretendSystemd())
+	b := smallBundle(t)
+	r := f.distribute("--engine", "auto", "--registry-mode", "container", f.put(b))
+	r.wantCode(exitLocal)
+	f.wantLocal(r, b, h)
+	if !strings.Contains(r.raw, `"survives_reboot": true`) {
+		t.Errorf("the report does not say that it survives a reboot:\n%s", r.raw)
+	}
+	ctx := within(t, 2*time.Minute)
+	f.must(h.Reboot(ctx))
+	f.must(h.AwaitListener(ctx, hostRegistry))
+	f.wantServed(h, b, "store")
+	f.wantLoopbackOnly(h)
+}
+
+// TestR15EngineThatWasNotAskedFor: --engine names one, and another is not taken for
+// it.
+func TestR15EngineThatWasNotAskedFor(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, fleetConfig{Targets: 2, Engines: map[string]lab.Engine{
+		"deploy": lab.Podman, "h1": lab.Podman, "h2": lab.DockerKollaLike}})
+	b := smallBundle(t)
+	r := f.distribute("--engine", "podman", "--registry-mode", "container", f.put(b))
+	r.wantCode(exitFailed)
+	r.want("h2", "failed", "engine")
+	f.wantLocal(r, b, f.Host("h1"))
+}
