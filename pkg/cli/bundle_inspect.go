@@ -49,13 +49,21 @@ type bundleImageAnswer struct {
 func newBundleInspectCommand(std *streams) *cobra.Command {
 	opt := bundleReadOptions{output: outputTable}
 	cmd := &cobra.Command{
-		Use:   "inspect SOURCE",
+		Use:   "inspect [SOURCE]",
 		Short: "Say which images a source has, and how large they are",
 		Long: `Say which images a source has: tags, sizes, the bytes that they share, architectures,
 the release, foreign layers. References are checked; layers of a directory or a plain
-tar are not read, see bundle verify.`,
-		Args: cobra.ExactArgs(1),
+tar are not read, see bundle verify. Without SOURCE, the only bundle in
+` + imageset.DefaultDir + `.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				only, err := imageset.FindBundle(imageset.DefaultDir)
+				if err != nil {
+					return usage(err, "")
+				}
+				args = []string{only}
+			}
 			answer, err := opt.read(cmd.Context(), args[0], imageset.Inspect)
 			if err != nil {
 				return err

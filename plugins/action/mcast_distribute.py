@@ -42,24 +42,31 @@ FLAGS = dict(
     central_auth_file='--central-auth-file',
     central_ca='--central-ca',
     central_port='--central-port',
+    checksum='--checksum',
     deployment='--deployment',
+    dscp='--dscp',
     engine='--engine',
     fallback='--fallback',
     globals_dir='--globals-dir',
     group='--group',
+    image_list='--image-list',
     kolla_globals='--kolla-globals',
     kolla_inventory='--kolla-inventory',
     local_ip='--local-ip',
     max_rate='--max-rate',
+    min_rate='--min-rate',
     partial='--partial',
     port='--port',
     preload='--preload',
     program_dir='--program-dir',
     protocol='--protocol',
+    quorum='--quorum',
     registry_mode='--registry-mode',
     sender='--sender',
+    slow_hosts='--slow-hosts',
     timeout='--timeout',
     ttl='--ttl',
+    verify_key='--verify-key',
 )
 
 ARGUMENTS = dict(
@@ -74,6 +81,8 @@ ARGUMENTS = dict(
     control_become_password=dict(type='str', no_log=True),
     protocol=dict(type='str', choices=['jasmine', 'native']),
     group=TEXT, port=dict(type='int'), ttl=dict(type='int'), max_rate=TEXT, local_ip=TEXT, sender=TEXT,
+    slow_hosts=dict(type='str', choices=['detach', 'wait', 'drop']), min_rate=TEXT, quorum=dict(type='int'),
+    dscp=TEXT, checksum=TEXT, verify_key=PATH, images=dict(type='list', elements='str', default=[]), image_list=PATH,
     program_dir=PATH, base_dir=TEXT, deployment=TEXT,
     registry_mode=dict(type='str', choices=['auto', 'container', 'service', 'process', 'none']),
     engine=dict(type='str', choices=['auto', 'docker', 'podman']),
@@ -105,7 +114,7 @@ class ActionModule(ActionBase):
         )
         before = self.earlier(task_vars) if params['once_per_play'] else None
         if before is not None:
-            result.update(before, changed=False, skipped_send=True)
+            result.update(summary=before, changed=False, skipped_send=True)
             return result
         scratch = tempfile.mkdtemp(prefix='daisy-mcast-', dir=C.DEFAULT_LOCAL_TMP)
         try:
@@ -114,7 +123,8 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg=to_text(e))
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        result['play'] = self.play()
+        if 'summary' in result:
+            result['summary']['play'] = self.play()
         return result
 
     def play(self):
@@ -125,11 +135,11 @@ class ActionModule(ActionBase):
         return to_text(block._play._uuid) if block is not None else None
 
     def earlier(self, task_vars):
-        """The result that a batch of this play before had, and keeps in kolla_mcast_run."""
+        """The summary that an earlier batch of this play keeps in kolla_mcast_run."""
         for name in task_vars.get('ansible_play_hosts_all', []):
             run = task_vars['hostvars'][name].get('kolla_mcast_run')
             if isinstance(run, dict) and run.get('play') is not None and run['play'] == self.play():
-                return dict(run)
+                return run
         return None
 
 
@@ -183,8 +193,9 @@ class Run(object):
                 args.append(FLAGS[option])
             elif value not in (None, False, ''):
                 args += [FLAGS[option], to_text(value)]
-        for pattern in self.params['preload_images']:
-            args += ['--preload-image', pattern]
+        for option, flag in (('preload_images', '--preload-image'), ('images', '--image')):
+            for pattern in self.params[option]:
+                args += [flag, pattern]
         if self.is_check:
             args.append('--dry-run')
         if self.params['bundle']:
@@ -274,11 +285,20 @@ class Run(object):
         for key in ('central', 'drop_in'):
             if key in report:
                 result[key] = report[key]
+        result['summary'] = self.summary(report, hosts)
         result['msg'] = ', '.join('%d %s' % (counts.get(k, 0), k) for k in ('local', 'central', 'failed'))
         why = self.why_failed(code, report)
         if why:
             result.update(failed=True, msg='%s (%s)%s' % (why, result['msg'], self.reasons(hosts)))
         return result
+
+    def summary(self, report, hosts):
+        """What a role has to know of it host by host: little, for every host looks at it."""
+        troubles = dict((name, dict((key, host[key]) for key in ('outcome', 'reason', 'detail') if key in host))
+                        for name, host in hosts.items() if host['outcome'] != 'local')
+        return dict(known=sorted(hosts), troubles=troubles, central=report.get('central', ''),
+                    central_ca=report.get('central_ca', ''), image=(report.get('set') or {}).get('image', ''),
+                    drop_in=report.get('drop_in') or {})
 
     def why_failed(self, code, report):
         if code not in (OK, CENTRAL, FAILED):

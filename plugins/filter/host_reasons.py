@@ -13,7 +13,7 @@ description: Makes a line of each host that did not end C(local), from what M(da
 positional: only
 options:
   _input:
-    description: RV(hosts) of the module.
+    description: C(hosts) of the module, or C(summary.troubles).
     type: dict
     required: true
   only:

@@ -23,8 +23,23 @@ options:
   bundle:
     description:
       - The bundle on the control node, such as Daisy's C(kolla-image*.tgz).
+      - Or another source that the program takes, as C(registry://HOST:PORT) or C(docker://).
       - By default the only one in C(/var/lib/daisy/versionfile/kolla).
     type: str
+  images:
+    description: Take only images like these patterns from I(bundle).
+    type: list
+    elements: str
+    default: []
+  image_list:
+    description: Take only the images that this file lists, one C(repository:tag) a line.
+    type: path
+  checksum:
+    description: SHA-512 of the bundle, or C(auto), C(required), or a file that has it.
+    type: str
+  verify_key:
+    description: Refuse what is not signed by this public key, a PEM file.
+    type: path
   hosts:
     description: The hosts, by their names in the inventory. By default all of the play, in all of its batches.
     type: list
@@ -66,6 +81,19 @@ options:
     type: int
   max_rate:
     description: Bound on the sending in bits a second, as in C(800M).
+    type: str
+  min_rate:
+    description: A host that takes less counts as slow whatever the others take, as in C(20M).
+    type: str
+  slow_hosts:
+    description: What becomes of hosts that take less than half of what the others take.
+    type: str
+    choices: [detach, wait, drop]
+  quorum:
+    description: End the sending when fewer hosts than this have joined in time, or are left.
+    type: int
+  dscp:
+    description: The DSCP of what is sent.
     type: str
   local_ip:
     description: The control node's address towards the hosts.
@@ -144,8 +172,8 @@ options:
     default: false
   once_per_play:
     description:
-      - With C(serial), C(run_once) means once a batch. With this the first batch sends to all, and the others get the
-        result of the first one, which has to be kept as the fact C(kolla_mcast_run).
+      - With C(serial), C(run_once) means once a batch. With this the first batch sends to all, and the others get its
+        I(summary), which has to be kept as the fact C(kolla_mcast_run).
     type: bool
     default: false
   show_progress:
@@ -233,10 +261,15 @@ exit_code:
   returned: when the run began
   type: int
   sample: 3
-play:
-  description: What tells this play from others, for I(once_per_play).
-  returned: always
-  type: str
+summary:
+  description: What a role has to know of it. Hosts that ended C(local) are only in C(known).
+  returned: when the run began
+  type: dict
+  sample:
+    known: [computer01, computer02]
+    troubles: {computer02: {outcome: central, reason: disk full}}
+    central: https://10.20.11.2:4000
+    image: kolla/centos-source-keystone:6.0.0
 skipped_send:
   description: This is the result of an earlier batch.
   returned: when it is

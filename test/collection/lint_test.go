@@ -52,7 +52,7 @@ func TestSanity(t *testing.T) {
 
 func TestLint(t *testing.T) {
 	t.Parallel()
-	need(t, "ansible-lint", "yamllint")
+	need(t, "ansible-lint", "yamllint", "git")
 	dir := installedCopy(t)
 	env := []string{"HOME=" + t.TempDir(), "ANSIBLE_COLLECTIONS_PATH=" + strings.TrimSuffix(dir, "/ansible_collections/daisy/kolla_mcast"), "NO_COLOR=1"}
 	must(t, call{dir: dir, env: env, args: []string{"yamllint", "--strict", "galaxy.yml", "meta", "roles", "playbooks", "changelogs"}})

@@ -43,7 +43,7 @@ func TestAnsibleRole(t *testing.T) {
 func testAnsibleCheck(t *testing.T, s *site) {
 	p := s.play("deploy", "--check", "--diff")
 	p.wantOK()
-	p.want("changed", 1, s.hosts[0].Name())
+	p.want("changed", 1, s.names()...)
 	for _, h := range s.Hosts() {
 		if h.Exists(baseDir+"/store") || len(registryPIDs(h)) > 0 {
 			t.Errorf("%s was changed", h.Name())
@@ -80,6 +80,7 @@ func testAnsibleAgain(t *testing.T, s *site) {
 	if s.dropIn() != before {
 		t.Error("the drop-in changed")
 	}
+	s.play("deploy", "--check").want("changed", 0, s.names()...)
 }
 
 // testAnsibleSerial: several batches, and one sending for all of them.
@@ -233,6 +234,15 @@ func TestAnsibleFaults(t *testing.T) {
 			t.Errorf("the drop-in was\n%s\nand is\n%s", before, s.dropIn())
 		}
 	})
+	t.Run("ModuleNamesReasons", func(t *testing.T) { testModuleNamesReasons(t, s.as(t)) })
+	t.Run("AllFromTheCentralRegistry", func(t *testing.T) {
+		s := s.as(t)
+		s.play("deploy", "-e", "kolla_mcast_fallback=all", "--limit", "!h2").wantOK()
+		if want := "default('" + s.centralAddress() + "')"; !strings.Contains(s.dropIn(), want) {
+			t.Errorf("the drop-in has no %s:\n%s", want, s.dropIn())
+		}
+		s.kolla("--limit", "!h2").wantOK()
+	})
 	t.Run("FailOnFallback", func(t *testing.T) {
 		s := s.as(t)
 		p := s.play("deploy", "-e", "kolla_mcast_fail_on_fallback=true", "--limit", "h1,h3")
@@ -242,6 +252,28 @@ func TestAnsibleFaults(t *testing.T) {
 		p.want("failed", 1, "h3")
 		p.want("failed", 0, "h1")
 	})
+}
+
+// testModuleNamesReasons has the module fail by itself, with each host's reason, and
+// not for what it was told to bear.
+func testModuleNamesReasons(_ *testing.T, s *site) {
+	s.write("module.yml", `
+- name: The module by itself
+  hosts: h1:h2
+  gather_facts: false
+  tasks:
+    - name: Distribute
+      daisy.kolla_mcast.mcast_distribute:
+        fail_on_failed: "{{ strict }}"
+      become: true
+      run_once: true
+`)
+	p := s.play("module.yml", "-e", "strict=true")
+	p.want("failed", 1, "h1")
+	p.says("some hosts failed (1 local, 0 central, 1 failed)", "h2: refused")
+	p = s.play("module.yml", "-e", "strict=false")
+	p.wantOK()
+	p.want("changed", 0, "h1")
 }
 
 // lineClock notes when lines were printed.

@@ -130,20 +130,24 @@ func TestExampleDaisyToKolla(t *testing.T) {
 const overheadBound = 10 * time.Second
 
 // TestAnsibleOverhead measures the role beside the bare command, at sixteen hosts,
-// with nothing to send: what is left is the role's own.
+// with nothing to send: what is left is the role's own. It is not parallel to the
+// other tests, it is a fifth of the bound on a quiet machine, and the best of three
+// counts: what else the machine does is not the role's.
 func TestAnsibleOverhead(t *testing.T) {
-	t.Parallel()
 	s := newSite(t, fleetConfig{Targets: 16})
 	path := s.put(smallBundle(t))
 	s.play("deploy").wantOK()
-	bare := s.distribute("--globals-dir", globalsD, path)
-	bare.wantCode(exitLocal)
-	role := s.play("deploy")
-	role.wantOK()
-	role.want("changed", 0, s.names()...)
-	over := role.Took - bare.Took
-	fmt.Printf("16 hosts: the role %.1f s, distribute alone %.1f s\n", role.Took.Seconds(), bare.Took.Seconds())
-	if over > overheadBound {
-		t.Errorf("the role takes %v more than distribute alone, want at most %v", over, overheadBound)
+	best := time.Hour
+	for i := 0; i < 3 && best > overheadBound; i++ {
+		bare := s.distribute("--globals-dir", globalsD, path)
+		bare.wantCode(exitLocal)
+		role := s.play("deploy")
+		role.wantOK()
+		role.want("changed", 0, s.names()...)
+		fmt.Printf("16 hosts: the role %.1f s, distribute alone %.1f s\n", role.Took.Seconds(), bare.Took.Seconds())
+		best = min(best, role.Took-bare.Took)
+	}
+	if best > overheadBound {
+		t.Errorf("the role takes %v more than distribute alone, want at most %v", best, overheadBound)
 	}
 }
