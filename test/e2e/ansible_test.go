@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/daisy-mcast/daisy-mcast/test/lab"
 )
 
@@ -307,4 +309,23 @@ func (c *lineClock) first(text string) time.Time {
 		return time.Time{}
 	}
 	return c.times[i]
+}
+
+// TestAnsibleInterrupted: Ctrl-C at ansible-playbook ends the program too, and
+// nothing of it is left on the hosts.
+func TestAnsibleInterrupted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, fleetConfig{Targets: 2})
+	s.put(bigBundle(t))
+	p, err := s.deploy.Start(lab.Cmd{Args: s.command("deploy", []string{"-e", "kolla_mcast_max_rate=8M"}), Dir: siteDir,
+		Env: []string{"ANSIBLE_CONFIG=" + siteDir + "/ansible.cfg"}})
+	s.must(err)
+	s.awaitTransfer("h1", 500<<10)
+	s.must(p.SignalGroup(unix.SIGINT))
+	r := p.WaitContext(within(t, time.Minute))
+	if r.Code == 0 || r.Err != nil {
+		t.Errorf("after Ctrl-C: %v", r)
+	}
+	s.wantNoStrays(s.hosts...)
+	s.play("deploy").wantOK()
 }
