@@ -9,14 +9,25 @@ import (
 )
 
 // FAULTS 26: the quota is exceeded, with a byte or only when the disk is asked for
-// good. The error is the system's, nothing of the blob is left, others stay.
-func TestFault26QuotaExceeded(t *testing.T) {
+// good.
+func TestFault26QuotaExceeded(t *testing.T) { testDiskFault(t, syscall.EDQUOT) }
+
+// FAULTS 22: the disk cannot write, and says so at once or only at fsync.
+func TestFault22EIOOnWrite(t *testing.T) { testDiskFault(t, syscall.EIO) }
+
+// FAULTS 21: the filesystem becomes read-only while a blob comes in, as ext4 does
+// after an error.
+func TestFault21ReadOnlyMeanwhile(t *testing.T) { testDiskFault(t, syscall.EROFS) }
+
+// testDiskFault has the disk fail. The error is the system's, nothing of the blob is
+// left, others stay.
+func testDiskFault(t *testing.T, errno syscall.Errno) {
 	for name, fault := range map[string]hooks{
 		"write": {write: func(f *os.File, p []byte) (int, error) {
 			n, err := f.Write(p[:1])
-			return n, errors.Join(err, syscall.EDQUOT)
+			return n, errors.Join(err, errno)
 		}},
-		"fsync": {fsync: func(*os.File) error { return syscall.EDQUOT }},
+		"fsync": {fsync: func(*os.File) error { return errno }},
 	} {
 		s := newTestStore(t)
 		set := activate(t, s, "one")
@@ -33,11 +44,11 @@ func TestFault26QuotaExceeded(t *testing.T) {
 		} else if aborted := w.Abort(); aborted != nil {
 			t.Errorf("%s: %v", name, aborted)
 		}
-		if !errors.Is(err, syscall.EDQUOT) {
+		if !errors.Is(err, errno) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		other, _ := fakeSet(t, "two")
-		if err := s.PutSet(other); !errors.Is(err, syscall.EDQUOT) {
+		if err := s.PutSet(other); !errors.Is(err, errno) {
 			t.Errorf("%s: set: %v", name, err)
 		}
 		if _, err := s.Stat(b.Digest); !errors.Is(err, fs.ErrNotExist) {
