@@ -181,6 +181,9 @@ func (f *sourceFlags) prove(ctx context.Context, source string, opts imageset.Im
 	return proven, nil
 }
 
+// errChecksum: a sum proves a file's bytes, and this source is no file.
+var errChecksum = errors.New("--checksum is for files")
+
 // place is where a source's images are read from.
 func (f *sourceFlags) place(ctx context.Context, source string, opts *imageset.ImportOptions) (imageset.Place, error) {
 	if !origin.IsURL(source) {
@@ -194,6 +197,9 @@ func (f *sourceFlags) place(ctx context.Context, source string, opts *imageset.I
 	}
 	if !origin.IsURL(source) {
 		return imageset.Place{Path: source, SHA512: proven.sha512, Key: proven.key}, nil
+	}
+	if opts.DemandSum || opts.SHA512 != "" {
+		return imageset.Place{}, errChecksum
 	}
 	cfg, err := f.origin(ctx, source, opts.Images)
 	if err != nil {
@@ -246,7 +252,7 @@ func (f *sourceFlags) apply(ctx context.Context, cfg *deploy.Config, source stri
 	cfg.Bundle, cfg.Choice.Key = source, proven.pem
 	if origin.IsURL(named) {
 		if opts.DemandSum || opts.SHA512 != "" {
-			return errors.New("--checksum is for files")
+			return errChecksum
 		}
 		if elsewhere && !strings.HasPrefix(source, "registry://") {
 			return errors.New("this machine's engine is read only by a sender on this machine: make a bundle of it with bundle create")

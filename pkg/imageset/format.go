@@ -70,6 +70,10 @@ func (im *importer) path(ctx context.Context, name string) error {
 	}
 	im.restart()
 	switch {
+	case info.IsDir() && (im.opts.DemandSum || im.opts.SHA512 != ""):
+		return fmt.Errorf("%w: a directory has none", ErrCheckSum)
+	case !info.Mode().IsRegular() && im.opts.DemandSum && im.opts.SHA512 == "":
+		return fmt.Errorf("%w: there is no %s.sha512sum", ErrCheckSum, name)
 	case info.IsDir():
 		return im.directory(ctx, name)
 	case !info.Mode().IsRegular(): // /dev/stdin
