@@ -22,8 +22,8 @@ const (
 	memoryBound = 128 << 20
 )
 
-// TestMemoryIsBounded sends ten times the buffers of a side, to a file and down a pipe
-// whose reader is late, with loss, from a file and from a pipe. No process grows with it.
+// TestMemoryIsBounded sends ten times the buffers of a side, to a file and down a pipe,
+// with loss, from a file and from a pipe. No process grows with it.
 func TestMemoryIsBounded(t *testing.T) {
 	for _, from := range []string{payloadFile, "- < <(cat " + payloadFile + ")"} {
 		x := newCast(t, castConfig{Hosts: 2})
