@@ -53,8 +53,12 @@ func (w *BlobWriter) reserve() error {
 	// Asked for more than there is, ext4 takes all there is before it says no, and
 	// everybody else on the disk fails meanwhile.
 	var fs unix.Statfs_t
-	if err := unix.Fstatfs(int(w.file.Fd()), &fs); err == nil && int64(fs.Bavail) < w.blob.Size/fs.Bsize {
+	statErr := unix.Fstatfs(int(w.file.Fd()), &fs)
+	if statErr == nil && int64(fs.Bavail) < w.blob.Size/fs.Bsize {
 		return unix.ENOSPC
+	}
+	if statErr == nil && fs.Type == unix.TMPFS_MAGIC {
+		return nil // it would fill every page with zeros first
 	}
 	err := unix.Fallocate(int(w.file.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, w.blob.Size)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG) {
