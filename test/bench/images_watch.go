@@ -67,7 +67,7 @@ func (w *watch) look() {
 			if w.isOlder(dir) {
 				p.before = cpu
 			}
-			if line, _ := os.ReadFile(filepath.Join(dir, "cmdline")); strings.Contains(string(line), "\x00distribute\x00") {
+			if line, _ := os.ReadFile(filepath.Join(dir, "cmdline")); strings.Contains(string(line), "\x00distribute\x00") && strings.Contains(string(line), fleetBundle) {
 				w.sender = p.host
 			}
 		}
