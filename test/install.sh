@@ -27,6 +27,7 @@ sudo:sudo
 ansible:ansible-core
 ansible-lint:ansible-lint
 yamllint:yamllint
+git:git
 useradd:passwd
 systemd-analyze:systemd
 ps:procps
