@@ -53,7 +53,7 @@ func Listener(addr netip.AddrPort) (Socket, error) {
 	}
 }
 
-// A tcpSocket is a listening line of /proc/net/tcp.
+// A tcpSocket is a listening socket as the kernel lists it.
 type tcpSocket struct {
 	local netip.AddrPort
 	inode uint64
@@ -61,7 +61,7 @@ type tcpSocket struct {
 
 // pick returns the socket that takes connections to addr: its own, the
 // wildcard of its family, or IPv6's, which takes IPv4 too unless it was told not
-// to; /proc does not say.
+// to; that is not looked at.
 func pick(all []tcpSocket, addr netip.AddrPort) (tcpSocket, bool) {
 	ip := addr.Addr().Unmap()
 	takers := []netip.Addr{ip, netip.IPv6Unspecified()}
@@ -78,8 +78,17 @@ func pick(all []tcpSocket, addr netip.AddrPort) (tcpSocket, bool) {
 	return tcpSocket{}, false
 }
 
-// listening reads both tables of this process's network namespace.
+// listening returns the listening sockets of this process's network namespace.
 func listening() ([]tcpSocket, error) {
+	all, err := diagListening()
+	if errors.Is(err, errNoDiag) {
+		return listeningByProc()
+	}
+	return all, err
+}
+
+// listeningByProc reads both tables of /proc/net.
+func listeningByProc() ([]tcpSocket, error) {
 	var all []tcpSocket
 	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
 		f, err := os.Open(table)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // table is /proc/net/tcp as a kernel 6.1 printed it: two listeners, and a
@@ -81,6 +83,43 @@ func TestR8Listener(t *testing.T) {
 	l.Close()
 	if sock, err := Listener(addr); !errors.Is(err, ErrNoListener) {
 		t.Errorf("after its end: %+v, %v", sock, err)
+	}
+}
+
+// TestR8BothTables: sock_diag and /proc name the same sockets.
+func TestR8BothTables(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:0", "[::1]:0", "[::]:0"} {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Log(err) // IPv6 may be off
+			continue
+		}
+		defer l.Close()
+		want := netip.MustParseAddrPort(l.Addr().String())
+		diag, err := diagListening()
+		if errors.Is(err, errNoDiag) {
+			t.Skip(err)
+		}
+		proc, procErr := listeningByProc()
+		if err := errors.Join(err, procErr); err != nil {
+			t.Fatal(err)
+		}
+		one, ok := pick(diag, want)
+		other, procOK := pick(proc, want)
+		if !ok || !procOK || one != other || one.local != want {
+			t.Errorf("%v: %v, and by /proc %v", want, one, other)
+		}
+	}
+}
+
+// TestR8NoDiag: what the kernel says when it has no sock_diag for TCP.
+func TestR8NoDiag(t *testing.T) {
+	err := diagErrno([]byte{0xfe, 0xff, 0xff, 0xff})
+	if !errors.Is(err, unix.ENOENT) || !errors.Is(diagErrno(nil), unix.EBADMSG) {
+		t.Errorf("got %v", err)
+	}
+	if s, ok := parseDiag(make([]byte, diagAnswerSize-1)); ok {
+		t.Errorf("a short answer gives %v", s)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -54,6 +55,10 @@ func runTests(m *testing.M) int {
 	}
 	os.Setenv(programsEnv, dir)
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // else each systemctl sleeps a second at its end
+	flag.Parse()
+	if !slices.ContainsFunc(os.Args, func(a string) bool { return strings.HasPrefix(a, "-test.parallel") }) {
+		_ = flag.Set("test.parallel", "8") // they wait more than they compute
+	}
 	return m.Run()
 }
 
