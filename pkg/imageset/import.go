@@ -68,7 +68,7 @@ func (o ImportOptions) choice() string {
 // not read again. One that is not accepted leaves nothing behind; the error says
 // why, as one of this package's sentinels, mostly in a *RefusedError.
 func Import(ctx context.Context, path string, st *store.Store, opts ImportOptions) (*store.Set, error) {
-	rec, set, err := recall(path, st, opts)
+	rec, set, err := recall(ctx, path, st, opts)
 	if err == nil && set == nil {
 		im := newImporter(st, opts)
 		set, err = im.whole(ctx, func(ctx context.Context) error { return im.path(ctx, path) })
@@ -84,7 +84,7 @@ func Import(ctx context.Context, path string, st *store.Store, opts ImportOption
 
 // recall returns the set that a regular file made before, if it is unchanged, and
 // what to keep of the file else.
-func recall(path string, st *store.Store, opts ImportOptions) (*record, *store.Set, error) {
+func recall(ctx context.Context, path string, st *store.Store, opts ImportOptions) (*record, *store.Set, error) {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, nil, err
@@ -97,7 +97,7 @@ func recall(path string, st *store.Store, opts ImportOptions) (*record, *store.S
 	if rec.Sum, err = opts.sumOf(path); err != nil || opts.Force {
 		return &rec, nil, err
 	}
-	return &rec, rec.known(st), nil
+	return &rec, rec.known(ctx, st), nil
 }
 
 // sumOf is the SHA-512 that a file must have; "" when nobody says.
@@ -174,8 +174,9 @@ type importer struct {
 	opts ImportOptions
 
 	commits *committer
-	workers errgroup.Group    // for blobs that can be read in any order
-	bufs    sync.Pool         // of copyBuffer bytes
+	workers errgroup.Group // for blobs that can be read in any order
+	bufs    sync.Pool      // of copyBuffer bytes
+	prover  func() *store.Prover
 	resumes bool              // blobs stay when the source breaks off
 	names   map[nameHash]bool // of files, to find doubles
 	skipped []string          // entries left out
@@ -222,6 +223,7 @@ func newImporter(st *store.Store, opts ImportOptions) *importer {
 	}
 	im.bufs.New = func() any { return new([copyBuffer]byte) }
 	im.workers.SetLimit(blobsAtOnce)
+	im.prover = sync.OnceValue(func() *store.Prover { return st.Prover() })
 	return im
 }
 
@@ -262,6 +264,7 @@ func (im *importer) whole(ctx context.Context, read func(context.Context) error)
 	}
 	im.noteSkipped()
 	im.noteAbsent()
+	_ = im.st.SaveVerified() // without it the next import hashes more
 	return set, nil
 }
 

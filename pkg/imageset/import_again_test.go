@@ -1,11 +1,14 @@
 package imageset
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -160,33 +163,132 @@ func TestARefusedBundleKeepsWhatWasThere(t *testing.T) {
 	}
 }
 
-// A blob that rotted on the deploy server's disk is repaired: a manifest or a
-// config at once, a layer by Force or by removing it.
-func TestImportRepairsTheStore(t *testing.T) {
-	path, st := writeBundle(t, bundleOf(t, sample.Options{LayerSize: provenBlob})), newStore(t)
-	set, _ := importCounting(t, path, st, ImportOptions{})
-	rot := func(large bool) {
-		t.Helper()
-		for _, b := range set.Blobs {
-			if (b.Size > provenBlob) == large {
-				data := make([]byte, b.Size)
-				if err := os.WriteFile(blobFile(st, b.Digest), data, 0o644); err != nil {
-					t.Fatal(err)
+// FAULTS 24: a blob that was damaged on the deploy server's disk, of whatever size, is
+// repaired by the next import of any kind, and what is whole is not written again.
+func TestFault24ImportRepairsTheStore(t *testing.T) {
+	o := sample.Options{Count: 2, LayerSize: provenBlob + 1, SharedLayers: 1}
+	raw := bundleOf(t, o)
+	packed, plain := writeBundle(t, raw), writeBundle(t, unpackBundle(t, raw).tar(t))
+	layout := filepath.Join(t.TempDir(), "reg")
+	unpackInto(t, layout, unpackBundle(t, raw))
+	for name, again := range map[string]func(st *store.Store) error{
+		"Packed": func(st *store.Store) error { _, err := Import(t.Context(), packed, st, ImportOptions{}); return err },
+		"Plain":  func(st *store.Store) error { _, err := Import(t.Context(), plain, st, ImportOptions{}); return err },
+		"Directory": func(st *store.Store) error {
+			_, err := Import(t.Context(), layout, st, ImportOptions{})
+			return err
+		},
+		"Stream": func(st *store.Store) error { _, err := importBytes(st, raw); return err },
+		"Origin": func(st *store.Store) error {
+			_, err := ImportOrigin(t.Context(), originOf(t, raw), st, ImportOptions{})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newStore(t)
+			if err := again(st); err != nil {
+				t.Fatal(err)
+			}
+			set := mustImport(t, st, raw)
+			first := make(map[store.Digest]uint64)
+			for _, b := range set.Blobs {
+				first[b.Digest] = inodeOf(t, blobFile(st, b.Digest))
+			}
+			for i, b := range set.Blobs {
+				if i%2 == 0 {
+					flip(t, blobFile(st, b.Digest))
 				}
 			}
+			if err := again(st); err != nil {
+				t.Fatal(err)
+			}
+			if err := st.VerifyBlobs(t.Context(), set.Blobs, 2); err != nil {
+				t.Errorf("not repaired: %v", err)
+			}
+			for i, b := range set.Blobs {
+				if isSame := inodeOf(t, blobFile(st, b.Digest)) == first[b.Digest]; isSame != (i%2 != 0) {
+					t.Errorf("blob %d of %d bytes: written again: %v", i, b.Size, !isSame)
+				}
+			}
+			checkNoStaged(t, st)
+		})
+	}
+}
+
+// originOf is an origin that has what a bundle has.
+func originOf(t *testing.T, bundle []byte) Origin {
+	t.Helper()
+	st := newStore(t)
+	return &storeOrigin{st: st, set: mustImport(t, st, bundle)}
+}
+
+// storeOrigin is a store as an Origin.
+type storeOrigin struct {
+	st  *store.Store
+	set *store.Set
+}
+
+func (o *storeOrigin) Images(context.Context) ([]store.Image, error) { return o.set.Images, nil }
+
+func (o *storeOrigin) Manifest(_ context.Context, _ string, d store.Digest) ([]byte, error) {
+	return o.st.ReadBlob(d, store.MaxManifest)
+}
+
+func (o *storeOrigin) Blob(_ context.Context, _ string, d store.Descriptor) (io.ReadCloser, error) {
+	f, _, err := o.st.OpenBlob(d.Digest)
+	return f, err
+}
+
+func (o *storeOrigin) Close() error { return nil }
+
+func unpackInto(t *testing.T, dir string, files tarFiles) {
+	t.Helper()
+	for _, f := range files {
+		path := filepath.Join(dir, f.h.Name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if f.h.Typeflag != tar.TypeReg {
+			continue
+		}
+		if err := os.WriteFile(path, f.body, 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
-	rot(false)
-	if _, err := ImportStream(t.Context(), bytes.NewReader(bundleOf(t, sample.Options{LayerSize: provenBlob})), st, ImportOptions{}); err != nil {
+}
+
+// flip changes one byte of a file in place.
+func flip(t *testing.T, path string) {
+	t.Helper()
+	time.Sleep(20 * time.Millisecond) // more than one tick of the filesystem's clock
+	raw, err := os.ReadFile(path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := st.VerifyBlobs(t.Context(), set.Blobs, 2); err != nil {
-		t.Errorf("small blobs: %v", err)
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	rot(true)
-	importCounting(t, path, st, ImportOptions{Force: true})
-	if err := st.VerifyBlobs(t.Context(), set.Blobs, 2); err != nil {
-		t.Errorf("layers: %v", err)
+	_, err = f.WriteAt([]byte{^raw[len(raw)/2]}, int64(len(raw)/2))
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func inodeOf(t *testing.T, path string) uint64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Sys().(*syscall.Stat_t).Ino
+}
+
+// checkNoStaged fails when something lies in the staging directory.
+func checkNoStaged(t *testing.T, st *store.Store) {
+	t.Helper()
+	if left, _ := filepath.Glob(filepath.Join(st.OwnDir(), "staging", "*")); len(left) > 0 {
+		t.Errorf("staged: %v", left)
 	}
 }
 

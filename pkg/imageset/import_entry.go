@@ -198,7 +198,7 @@ func (im *importer) blobFrom(ctx context.Context, body io.Reader, e entry, d sto
 		return im.examine(ctx, body, b)
 	}
 	im.st.Claim(d) // before it is looked for: GC may run beside us
-	if !im.opts.Force && im.has(b) {
+	if !im.opts.Force && im.has(ctx, b) {
 		im.know(b, knownBefore)
 		h := sha256.New()
 		if err := im.copy(ctx, h, body, b.Size); err != nil {
@@ -213,15 +213,21 @@ func (im *importer) blobFrom(ctx context.Context, body io.Reader, e entry, d sto
 	return im.write(ctx, body, e, b)
 }
 
-// has reports whether the store has the blob. A small one, which may be a
-// manifest that is about to be read, is proven; a damaged layer shows when it is
-// sent, see Pack.Reader.
-func (im *importer) has(b store.Blob) bool {
+// has reports whether the store has the blob, as it should be. A small one, which
+// may be a manifest that is about to be read, is always hashed; a larger one when its
+// file changed since it was last verified. What the store has in another state is
+// not had, and so written anew: a damaged blob is repaired before it is served or
+// sent.
+func (im *importer) has(ctx context.Context, b store.Blob) bool {
 	have, err := im.st.Stat(b.Digest)
-	if err == nil && have.Size == b.Size && b.Size <= provenBlob {
-		_, err = im.st.ReadBlob(b.Digest, provenBlob)
+	if err != nil || have.Size != b.Size {
+		return false
 	}
-	return err == nil && have.Size == b.Size
+	if b.Size <= provenBlob {
+		_, err = im.st.ReadBlob(b.Digest, provenBlob)
+		return err == nil
+	}
+	return im.prover().Prove(ctx, b) == nil
 }
 
 func (im *importer) write(ctx context.Context, body io.Reader, e entry, b store.Blob) error {

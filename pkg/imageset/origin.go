@@ -118,7 +118,7 @@ func (t *take) manifest(ctx context.Context, img store.Image, d store.Digest, de
 	if err != nil {
 		return refuse(err)
 	}
-	if err := t.im.keepManifest(raw, d); err != nil {
+	if err := t.im.keepManifest(ctx, raw, d); err != nil {
 		return refuse(err)
 	}
 	if !m.IsIndex() {
@@ -224,7 +224,7 @@ func (t *take) blob(ctx context.Context, w wanted) error {
 		return t.examine(ctx, w)
 	}
 	im.st.Claim(b.Digest) // before it is looked for: GC may run beside us
-	if !im.opts.Force && im.has(b) {
+	if !im.opts.Force && im.has(ctx, b) {
 		im.know(b, knownBefore)
 		im.progressed(b.Size)
 		return nil
@@ -303,14 +303,14 @@ func atEnd(body io.Reader, b store.Blob) error {
 }
 
 // keepManifest puts a proven manifest into the store.
-func (im *importer) keepManifest(raw []byte, d store.Digest) error {
+func (im *importer) keepManifest(ctx context.Context, raw []byte, d store.Digest) error {
 	b := store.Blob{Digest: d, Size: int64(len(raw))}
 	if im.mem != nil {
 		im.know(b, knownReplaced)
 		return im.mem.keep(d, raw)
 	}
 	im.st.Claim(d)
-	if !im.opts.Force && im.has(b) {
+	if !im.opts.Force && im.has(ctx, b) {
 		im.know(b, knownBefore)
 		return nil
 	}

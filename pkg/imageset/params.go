@@ -53,6 +53,6 @@ const (
 	manifestsAtOnce = 8
 
 	// provenBlob is up to which size a blob that the store has is hashed before
-	// it is believed.
+	// it is believed, also when its file did not change since it was last verified.
 	provenBlob = 1 << 20
 )

@@ -1,6 +1,7 @@
 package imageset
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
@@ -48,8 +50,8 @@ func (r record) file(st *store.Store) string {
 }
 
 // known returns the set that the same, unchanged file made, when the store
-// still has all of it and the file was compared with this sum; else nil.
-func (r record) known(st *store.Store) *store.Set {
+// still has all of it, undamaged, and the file was compared with this sum; else nil.
+func (r record) known(ctx context.Context, st *store.Store) *store.Set {
 	f, err := os.Open(r.file(st))
 	if err != nil {
 		return nil
@@ -68,7 +70,10 @@ func (r record) known(st *store.Store) *store.Set {
 		return nil
 	}
 	set, err := st.LoadSet(old.Set)
-	if err != nil || len(st.Missing(set)) > 0 {
+	if err != nil {
+		return nil
+	}
+	if check, err := st.CheckBlobs(ctx, set.Blobs, runtime.GOMAXPROCS(0)); err != nil || len(check.Bad) > 0 {
 		return nil
 	}
 	return set

@@ -87,6 +87,15 @@ func (v *verified) forget(d Digest) {
 	delete(v.good, d)
 }
 
+// knows reports whether d was verified as the file id since the record was last
+// written, and whether anything was found out about d since.
+func (v *verified) knows(d Digest, id fileID) (isGood, isNews bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	was, ok := v.good[d]
+	return ok && was == id, ok || v.bad[d]
+}
+
 // apply changes record to what is known now.
 func (v *verified) apply(record map[Digest]fileID) {
 	v.mu.Lock()
@@ -123,20 +132,16 @@ type Check struct {
 // reads only those whose file is not the one that was last verified, with so many
 // workers, and keeps in the record what it found. VerifyBlobs reads all.
 func (s *Store) CheckBlobs(ctx context.Context, blobs []Blob, workers int) (Check, error) {
-	record := s.readRecord()
-	s.verified.apply(record)
+	p := s.Prover()
 	var (
 		c    Check
 		read []Blob
 	)
 	for _, b := range blobs {
-		id, err := s.identify(b.Digest)
-		switch known, ok := record[b.Digest]; {
+		switch isKnown, err := p.knows(b); {
 		case err != nil:
 			c.Bad = append(c.Bad, BadBlob{Blob: b, Err: err})
-		case id.size != b.Size:
-			c.Bad = append(c.Bad, BadBlob{Blob: b, Err: fmt.Errorf("%w: %d bytes, not %d", ErrSizeMismatch, id.size, b.Size)})
-		case !ok || known != id:
+		case !isKnown:
 			read = append(read, b)
 			c.HashedBytes += b.Size
 		}
