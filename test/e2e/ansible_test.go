@@ -331,3 +331,31 @@ func TestAnsibleInterrupted(t *testing.T) {
 	s.wantNoStrays(s.hosts...)
 	s.play("deploy").wantOK()
 }
+
+// TestAnsibleSenderLost: the sender's agent is killed in the middle. The role tries
+// once more, and Kolla can pull.
+func TestAnsibleSenderLost(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, fleetConfig{Targets: 2})
+	b := bigBundle(t)
+	s.put(b)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.awaitTransfer("h1", 500<<10)
+		for _, a := range s.deploy.FindProcesses("daisy-mcast", "agent") {
+			if a.Name != "ssh" && a.Name != "sh" {
+				s.must(s.deploy.KillPID(a.PID, unix.SIGKILL))
+			}
+		}
+	}()
+	p := s.play("deploy", "-e", "kolla_mcast_max_rate=16M")
+	<-done
+	p.wantOK()
+	if n := strings.Count(p.Stdout, "daisy-mcast: [1/"); n != 2 {
+		t.Errorf("the program ran %d times, want twice", n)
+	}
+	for _, h := range s.hosts {
+		s.wantServed(h, b, "store")
+	}
+}
