@@ -30,8 +30,14 @@ type registryOrigin struct {
 	dialer *dialer
 	prefix string // of repositories, with a slash behind it; or ""
 
-	mu      sync.Mutex
-	clients map[string]*http.Client // by repository; "" is for the catalog
+	mu     sync.Mutex
+	logins map[string]*login // by repository; "" is for the catalog
+}
+
+// A login is the right to read one repository.
+type login struct {
+	mu     sync.Mutex
+	client *http.Client // nil before the first
 }
 
 func openRegistry(cfg Config, u *url.URL) (*registryOrigin, error) {
@@ -46,7 +52,7 @@ func openRegistry(cfg Config, u *url.URL) (*registryOrigin, error) {
 		}
 		prefix += "/"
 	}
-	return &registryOrigin{cfg: cfg, dialer: d, prefix: prefix, clients: make(map[string]*http.Client)}, nil
+	return &registryOrigin{cfg: cfg, dialer: d, prefix: prefix, logins: make(map[string]*login)}, nil
 }
 
 // Images implements imageset.Origin.

@@ -113,10 +113,11 @@ func (d *dialer) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // client returns a client that may pull from repo, or read the catalog.
 func (r *registryOrigin) client(ctx context.Context, repo string) (*http.Client, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if c := r.clients[repo]; c != nil {
-		return c, nil
+	l := r.login(repo)
+	l.mu.Lock() // asks for a token, beside who asks for another repository's
+	defer l.mu.Unlock()
+	if l.client != nil {
+		return l.client, nil
 	}
 	scope := "registry:catalog:*"
 	if repo != "" {
@@ -126,9 +127,20 @@ func (r *registryOrigin) client(ctx context.Context, repo string) (*http.Client,
 	if err != nil {
 		return nil, err
 	}
-	c := &http.Client{Transport: t}
-	r.clients[repo] = c
-	return c, nil
+	l.client = &http.Client{Transport: t}
+	return l.client, nil
+}
+
+// login is where the client of a repository is kept.
+func (r *registryOrigin) login(repo string) *login {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.logins[repo]
+	if l == nil {
+		l = new(login)
+		r.logins[repo] = l
+	}
+	return l
 }
 
 // do asks the registry, a few times when it does not answer. The error wraps
@@ -170,7 +182,10 @@ func (r *registryOrigin) once(ctx context.Context, repo, method, path string, ed
 	c, err := r.client(ctx, repo)
 	if err != nil {
 		var answered *transport.Error
-		if errors.As(err, &answered) && answered.StatusCode < 500 || errors.Is(err, errScheme) {
+		switch {
+		case errors.As(err, &answered) && isDenied(answered.StatusCode):
+			return nil, -1, noAccess(err)
+		case errors.As(err, &answered) && answered.StatusCode < 500, errors.Is(err, errScheme):
 			return nil, -1, err
 		}
 		return nil, 0, err
@@ -195,13 +210,19 @@ func (r *registryOrigin) once(ctx context.Context, repo, method, path string, ed
 	switch {
 	case res.StatusCode == http.StatusNotFound:
 		return nil, -1, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
-	case res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden:
-		return nil, -1, fmt.Errorf("%w: no access; use docker login", err)
+	case isDenied(res.StatusCode):
+		return nil, -1, noAccess(err)
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode >= 500:
 		return nil, retryAfter(res), err
 	}
 	return nil, -1, err
 }
+
+func isDenied(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
+
+func noAccess(err error) error { return fmt.Errorf("%w: no access; use docker login", err) }
 
 // retryAfter is what a registry asks to wait, within reason.
 func retryAfter(res *http.Response) time.Duration {
