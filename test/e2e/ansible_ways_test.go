@@ -124,6 +124,15 @@ func TestExampleDaisyToKolla(t *testing.T) {
 			t.Errorf("it does not say %q", want)
 		}
 	}
+	// The hosts from Daisy's files instead of the inventory's: the same hosts, by other means.
+	p := s.runPlay(lab.Cmd{Dir: walk, Args: s.command("deploy", []string{"-i", walk + "/daisy.yml", "--limit", "!compute2",
+		"-e", "kolla_mcast_deploy_file=" + walk + "/deploy.yml"}),
+		Env: []string{"ANSIBLE_INVENTORY_ENABLED=daisy.kolla_mcast.daisy"}})
+	p.wantOK()
+	p.want("changed", 0, "control1", "compute1")
+	if !strings.Contains(p.Stdout, "daisy-mcast: control1: local") {
+		t.Error("the hosts are not called as Daisy calls them")
+	}
 }
 
 // overheadBound is what the role may take beyond the program that it runs.
