@@ -41,7 +41,7 @@ func (g *BlobStage) WriteAt(p []byte, off int64) (int, error) {
 	if err := g.open(); err != nil {
 		return 0, g.wrap(err)
 	}
-	n, err := g.w.file.WriteAt(p, off)
+	n, err := g.w.s.writeAt(g.w.file, p, off)
 	if err != nil {
 		err = g.wrap(err)
 	}

@@ -127,7 +127,7 @@ func TestCommitReplacesADamagedBlob(t *testing.T) {
 // FAULTS 19: the disk fills while a blob is written.
 func TestFault19NoSpaceWhileWriting(t *testing.T) {
 	s := newTestStore(t)
-	s.testOnly.write = func(f *os.File, p []byte) (int, error) {
+	s.testOnly.write = func(f io.Writer, p []byte) (int, error) {
 		n, _ := f.Write(p[:len(p)/2])
 		return n, unix.ENOSPC
 	}
@@ -139,6 +139,13 @@ func TestFault19NoSpaceWhileWriting(t *testing.T) {
 		t.Errorf("write: %v", err)
 	}
 	if err := w.Commit(); !errors.Is(err, ErrSizeMismatch) {
+		t.Errorf("commit: %v", err)
+	}
+	g := stagedBlob(t, s, []byte("efgh"))
+	if n, err := g.WriteAt([]byte("gh"), 2); n != 1 || !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("write in any order: %d, %v", n, err)
+	}
+	if err := g.Commit(); !errors.Is(err, ErrSizeMismatch) {
 		t.Errorf("commit: %v", err)
 	}
 	if left := staged(t, s); len(left) != 0 {

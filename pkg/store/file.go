@@ -77,6 +77,13 @@ func (s *Store) write(f *os.File, p []byte) (int, error) {
 	return f.Write(p)
 }
 
+func (s *Store) writeAt(f *os.File, p []byte, off int64) (int, error) {
+	if s.testOnly.write != nil {
+		return s.testOnly.write(io.NewOffsetWriter(f, off), p)
+	}
+	return f.WriteAt(p, off)
+}
+
 func (s *Store) read(f *os.File, p []byte) (int, error) {
 	if s.testOnly.input != nil {
 		return s.testOnly.input(f, p)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"syscall"
@@ -19,11 +20,49 @@ func TestFault22EIOOnWrite(t *testing.T) { testDiskFault(t, syscall.EIO) }
 // after an error.
 func TestFault21ReadOnlyMeanwhile(t *testing.T) { testDiskFault(t, syscall.EROFS) }
 
-// testDiskFault has the disk fail. The error is the system's, nothing of the blob is
-// left, others stay.
+// testDiskFault has the disk fail, for a blob that comes in order and for one that
+// does not. The error is the system's, nothing of the blob is left, others stay.
 func testDiskFault(t *testing.T, errno syscall.Errno) {
+	for how, put := range map[string]func(*Store, Blob, []byte) error{"in order": putInOrder, "in any order": putBackwards} {
+		testDiskFaultOf(t, how, errno, put)
+	}
+}
+
+// putInOrder writes a blob as an import does.
+func putInOrder(s *Store, b Blob, data []byte) error {
+	w, err := s.NewBlob(b)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(data); err != nil {
+		return errors.Join(err, w.Abort())
+	}
+	return w.Commit()
+}
+
+// putBackwards writes a blob as an agent does.
+func putBackwards(s *Store, b Blob, data []byte) error {
+	g, err := s.StageBlob(b)
+	if err != nil {
+		return err
+	}
+	half := len(data) / 2
+	_, err = g.WriteAt(data[half:], int64(half))
+	if err == nil {
+		_, err = g.WriteAt(data[:half], 0)
+	}
+	if err == nil {
+		err = g.Hash(b.Size, make([]byte, 3))
+	}
+	if err != nil {
+		return errors.Join(err, g.Abort())
+	}
+	return g.Commit()
+}
+
+func testDiskFaultOf(t *testing.T, how string, errno syscall.Errno, put func(*Store, Blob, []byte) error) {
 	for name, fault := range map[string]hooks{
-		"write": {write: func(f *os.File, p []byte) (int, error) {
+		"write": {write: func(f io.Writer, p []byte) (int, error) {
 			n, err := f.Write(p[:1])
 			return n, errors.Join(err, errno)
 		}},
@@ -34,17 +73,8 @@ func testDiskFault(t *testing.T, errno syscall.Errno) {
 		data := []byte("one byte too many")
 		b := Blob{DigestOf(data), int64(len(data))}
 		s.testOnly = fault
-		w, err := s.NewBlob(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = w.Write(data)
-		if err == nil {
-			err = w.Commit()
-		} else if aborted := w.Abort(); aborted != nil {
-			t.Errorf("%s: %v", name, aborted)
-		}
-		if !errors.Is(err, errno) {
+		name += ", " + how
+		if err := put(s, b, data); !errors.Is(err, errno) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		other, _ := fakeSet(t, "two")

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -42,7 +43,7 @@ type Store struct {
 type hooks struct {
 	step  func(name string)
 	read  func(path string) error // of a link
-	write func(*os.File, []byte) (int, error)
+	write func(io.Writer, []byte) (int, error) // to a file, or to a place in one
 	input func(*os.File, []byte) (int, error) // reading a blob to hash it
 	fsync func(*os.File) error
 	sync  func() // beside syncfs
