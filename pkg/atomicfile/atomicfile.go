@@ -1,7 +1,7 @@
 // Package atomicfile replaces small files in one step: whoever reads, and a
 // machine that comes back after a power cut, finds the old bytes or the new ones,
-// never a part and never none. [Write] takes a path, [WriteIn] a name below an
-// [os.Root].
+// never a part and never none. [Write] takes a path of ours, [Put] one that an
+// operator named, [WriteIn] a name below an [os.Root].
 //
 // # Limitations
 //

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
@@ -135,15 +136,42 @@ func (o *bundleCreateOptions) gather(ctx context.Context, std *streams, st *stor
 	return set, nil
 }
 
-// writeBundle writes OUT and OUT.sha512sum, each in one step.
+// writeBundle writes OUT and OUT.sha512sum, each in one step; into a pipe, OUT alone.
 func writeBundle(ctx context.Context, st *store.Store, set *store.Set, out string) (*bundleCreated, error) {
-	f, err := os.CreateTemp(filepath.Dir(out), "."+filepath.Base(out)+"-*")
+	if pipe, err := atomicfile.InPlace(out); err != nil {
+		return nil, err
+	} else if pipe != nil {
+		c, err := packBundle(ctx, pipe, st, set, out)
+		return c, errors.Join(err, pipe.Close())
+	}
+	place := atomicfile.Behind(out)
+	f, err := os.CreateTemp(filepath.Dir(place), "."+filepath.Base(place)+"-*")
 	if err != nil {
 		return nil, err
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	sum := newSummed(f)
+	c, err := packBundle(ctx, f, st, set, out)
+	if err != nil {
+		return nil, err
+	}
+	sumFile := out + ".sha512sum"
+	if err := os.Remove(sumFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("writing %s: %w", out, err)
+	}
+	if err := errors.Join(f.Chmod(0o644), f.Sync(), os.Rename(f.Name(), place)); err != nil {
+		return nil, fmt.Errorf("writing %s: %w", out, err)
+	}
+	line := c.SHA512 + "  " + filepath.Base(out) + "\n"
+	if err := os.WriteFile(sumFile, []byte(line), 0o644); err != nil {
+		return nil, fmt.Errorf("writing %s: %w", sumFile, err)
+	}
+	return c, nil
+}
+
+// packBundle writes the bundle that is called out to w.
+func packBundle(ctx context.Context, w io.Writer, st *store.Store, set *store.Set, out string) (*bundleCreated, error) {
+	sum := newSummed(w)
 	zw, err := imageset.Compressor(sum, out)
 	if err == nil {
 		err = errors.Join(imageset.WriteBundle(ctx, zw, set, st, nil), zw.Close())
@@ -151,20 +179,8 @@ func writeBundle(ctx context.Context, st *store.Store, set *store.Set, out strin
 	if err := errors.Join(err, sum.Close()); err != nil {
 		return nil, err
 	}
-	sumFile := out + ".sha512sum"
-	if err := os.Remove(sumFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("writing %s: %w", out, err)
-	}
-	if err := errors.Join(f.Chmod(0o644), f.Sync(), os.Rename(f.Name(), out)); err != nil {
-		return nil, fmt.Errorf("writing %s: %w", out, err)
-	}
-	c := &bundleCreated{Path: out, Bytes: sum.n, SHA512: hex.EncodeToString(sum.h.Sum(nil)),
-		Set: set.ID, Images: len(set.Images), Blobs: len(set.Blobs)}
-	line := c.SHA512 + "  " + filepath.Base(out) + "\n"
-	if err := os.WriteFile(sumFile, []byte(line), 0o644); err != nil {
-		return nil, fmt.Errorf("writing %s: %w", sumFile, err)
-	}
-	return c, nil
+	return &bundleCreated{Path: out, Bytes: sum.n, SHA512: hex.EncodeToString(sum.h.Sum(nil)),
+		Set: set.ID, Images: len(set.Images), Blobs: len(set.Blobs)}, nil
 }
 
 // summed counts what is written, and hashes it in a goroutine of its own, which

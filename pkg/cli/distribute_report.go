@@ -33,7 +33,7 @@ func writeJSONFile(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(path, append(b, '\n'), 0o644)
+	return atomicfile.Put(path, append(b, '\n'), 0o644)
 }
 
 // distributeExit gives the run's outcome its exit code.

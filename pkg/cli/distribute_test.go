@@ -1,12 +1,16 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/deploy"
 	"github.com/daisy-mcast/daisy-mcast/pkg/kolla"
@@ -72,5 +76,29 @@ func TestR13WhichGlobals(t *testing.T) {
 	}
 	if got := which(""); got != beside {
 		t.Errorf("beside: got %q", got)
+	}
+}
+
+// TestDistributeReportIntoAPipe: as root a rename would replace it, /dev/null too.
+func TestDistributeReportIntoAPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan []byte, 1)
+	go func() {
+		raw, _ := os.ReadFile(path)
+		read <- raw
+	}()
+	var out, said bytes.Buffer
+	std := &streams{Out: &out, Err: &said}
+	if err := writeReport(std, distributeOptions{output: outputJSON, report: path}, &deploy.Report{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-read; !json.Valid(got) {
+		t.Errorf("got %q", got)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		t.Errorf("it was replaced: %v, %v", info, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
 )
 
@@ -33,18 +34,19 @@ func openOutput(stdout io.Writer, name string) (*output, error) {
 		f, _ := stdout.(*os.File)
 		return &output{sink: transfer.StreamSink(stdout), file: f}, nil
 	}
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		f, err := os.OpenFile(name, os.O_WRONLY, 0)
-		if err != nil {
-			return nil, err
-		}
+	f, err := atomicfile.InPlace(name)
+	if err != nil {
+		return nil, err
+	}
+	if f != nil {
 		return &output{sink: transfer.StreamSink(f), file: f}, nil
 	}
+	name = atomicfile.Behind(name)
 	j, err := transfer.OpenJournal(name + journalSuffix)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name+journalSuffix, err)
 	}
-	f, err := os.OpenFile(name+partSuffix, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o666)
+	f, err = os.OpenFile(name+partSuffix, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o666)
 	if err != nil {
 		if j.Len() == 0 {
 			os.Remove(name + journalSuffix)

@@ -204,7 +204,7 @@ func writeToken(out io.Writer, file string, token transfer.Token) error {
 		_, err := fmt.Fprintln(out, token.Text())
 		return err
 	}
-	if err := atomicfile.Write(file, []byte(token.Text()+"\n"), 0o600); err != nil {
+	if err := atomicfile.Put(file, []byte(token.Text()+"\n"), 0o600); err != nil {
 		return fmt.Errorf("keeping the token: %w", err)
 	}
 	return nil

@@ -79,5 +79,5 @@ func writeSendReport(file string, r transfer.SendResult, sendErr error) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(file, append(text, '\n'), 0o644)
+	return atomicfile.Put(file, append(text, '\n'), 0o644)
 }
