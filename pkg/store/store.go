@@ -42,9 +42,9 @@ type Store struct {
 // hooks let tests see the disk between two steps and make system calls fail.
 type hooks struct {
 	step  func(name string)
-	read  func(path string) error // of a link
+	read  func(path string) error              // of a link
 	write func(io.Writer, []byte) (int, error) // to a file, or to a place in one
-	input func(*os.File, []byte) (int, error) // reading a blob to hash it
+	input func(*os.File, []byte) (int, error)  // reading a blob to hash it
 	fsync func(*os.File) error
 	sync  func() // beside syncfs
 }
