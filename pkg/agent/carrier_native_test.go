@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/netip"
 	"strings"
@@ -142,7 +143,7 @@ func TestPackAtIsThePack(t *testing.T) {
 			}
 		}
 	}
-	if n, err := again.ReadAt(make([]byte, 10), pack.Size()-3); n != 3 || err != io.EOF {
+	if n, err := again.ReadAt(make([]byte, 10), pack.Size()-3); n != 3 || !errors.Is(err, io.EOF) {
 		t.Errorf("past the end: %d, %v", n, err)
 	}
 }

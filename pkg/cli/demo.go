@@ -78,7 +78,7 @@ func runDemo(ctx context.Context, std *streams, opt demoOptions) (err error) {
 	}
 	d := &demo{std: std, dir: dir}
 	defer func() { err = errors.Join(err, d.remove(context.WithoutCancel(ctx))) }()
-	cfg, err := d.config(opt.hosts, opt.protocol)
+	cfg, err := d.config(ctx, opt.hosts, opt.protocol)
 	if err != nil {
 		return err
 	}
@@ -147,12 +147,12 @@ func (d *demo) killVictim() {
 	d.view.Event(progress.Event{Kind: progress.Log, Message: v.Name() + "'s agent is killed now, to show what becomes of the host"})
 }
 
-func (d *demo) config(n int, protocol string) (deploy.Config, error) {
+func (d *demo) config(ctx context.Context, n int, protocol string) (deploy.Config, error) {
 	bundle := filepath.Join(d.dir, "kolla-image-demo.tgz")
 	if err := d.writeBundle(bundle); err != nil {
 		return deploy.Config{}, fmt.Errorf("making a bundle: %w", err)
 	}
-	ports, err := freePorts(n)
+	ports, err := freePorts(ctx, n)
 	if err != nil {
 		return deploy.Config{}, err
 	}
@@ -210,9 +210,10 @@ type demoPorts struct{ registry, central, carrier uint16 }
 
 // freePorts finds a port that is free on all hosts' addresses, 4000 if it can be,
 // and two for the sender.
-func freePorts(hosts int) (demoPorts, error) {
+func freePorts(ctx context.Context, hosts int) (demoPorts, error) {
 	var p demoPorts
 	var taken []net.Listener
+	var lc net.ListenConfig
 	defer func() {
 		for _, ln := range taken {
 			ln.Close()
@@ -220,7 +221,7 @@ func freePorts(hosts int) (demoPorts, error) {
 	}()
 	free := func(port uint16, first, last byte) bool {
 		for b := first; b <= last; b++ {
-			ln, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.%d:%d", b, port))
+			ln, err := lc.Listen(ctx, "tcp4", fmt.Sprintf("127.0.0.%d:%d", b, port))
 			if err != nil {
 				return false
 			}

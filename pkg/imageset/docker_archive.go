@@ -82,7 +82,8 @@ func openSaved(files files, note func(string)) (*saved, error) {
 func (s *saved) add(img savedImage) error {
 	d, err := s.manifest(img)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w: %v", ErrMissingBlob, err) // and no longer fs.ErrNotExist, which says that there is no list
+		//nolint:errorlint // no longer fs.ErrNotExist, which says that there is no list
+		err = fmt.Errorf("%w: %v", ErrMissingBlob, err)
 	}
 	if err != nil {
 		var read *readError

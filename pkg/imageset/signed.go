@@ -10,7 +10,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
-// ErrUnsigned: an image has no signature by the key that was asked for.
+// ErrUnsigned says that an image has no signature by the key that was asked for.
 var ErrUnsigned = errors.New("imageset: the image is not signed by this key")
 
 // maxSignatures bounds what is tried for one image.

@@ -1,6 +1,7 @@
 package jasmine
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -135,7 +136,7 @@ func (s *slots) writeTo(w io.Writer, sizes []uint16) error {
 				scratch = make([]byte, chunkBytes)
 			}
 			mem = scratch
-			if _, err := s.spill.ReadAt(mem, s.spillOffset(chunk)); err != nil && err != io.EOF { //nolint:errorlint // a short last chunk
+			if _, err := s.spill.ReadAt(mem, s.spillOffset(chunk)); err != nil && !errors.Is(err, io.EOF) { // a short last chunk
 				return fmt.Errorf("reading the buffer back: %w", err)
 			}
 		}

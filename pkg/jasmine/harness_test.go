@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -210,7 +209,6 @@ type lab struct {
 	config ServerConfig
 	cancel context.CancelFunc
 	served chan served
-	wg     sync.WaitGroup
 }
 
 type served struct {

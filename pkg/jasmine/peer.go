@@ -88,7 +88,7 @@ func (p *peer) run(group netip.AddrPort) {
 // lobby greets the client and watches it until the session begins (which is
 // when enter makes the read time out): one that leaves frees its place.
 func (p *peer) lobby(group netip.AddrPort) error {
-	if err := p.write(appendGroupInfo(nil, wireOrder, group)); err != nil {
+	if err := p.write(groupInfo(wireOrder, group)); err != nil {
 		return err
 	}
 	n, err := p.conn.Read(make([]byte, 1))
@@ -107,7 +107,7 @@ func (p *peer) enter() { _ = p.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 // round takes the client through one round.
 func (p *peer) round(r *round) error {
-	if err := p.write(r.info.append(nil, wireOrder)); err != nil {
+	if err := p.write(r.info.bytes(wireOrder)); err != nil {
 		return err
 	}
 	op, err := p.readOp()

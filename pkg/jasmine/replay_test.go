@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -77,7 +78,7 @@ func playClient(t *testing.T, conn net.Conn, v vector, n int) {
 			return
 		}
 	}
-	if n, err := conn.Read(make([]byte, 1)); err != io.EOF {
+	if n, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("after the last event: %d bytes, %v, want the end", n, err)
 	}
 }
@@ -174,7 +175,7 @@ func playServer(t *testing.T, local netip.Addr, conns []net.Conn, v vector) {
 		}
 	}
 	for _, c := range conns[1:] {
-		if n, err := c.Read(make([]byte, 1)); err != io.EOF {
+		if n, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Errorf("after the last event: %d bytes, %v, want the end", n, err)
 		}
 	}
@@ -236,8 +237,8 @@ func TestBigEndianServer(t *testing.T) {
 			t.Fatalf("got %x, %v, want %s", got, err, want)
 		}
 	}
-	conn.Write(appendGroupInfo(nil, order, group))
-	conn.Write(bufferInfo{ID: 1, Size: 9, Count: 2}.append(nil, order))
+	conn.Write(groupInfo(order, group))
+	conn.Write(bufferInfo{ID: 1, Size: 9, Count: 2}.bytes(order))
 	expect("01")
 	if err := s.Send([][][]byte{{packet(1, "world")}}); err != nil {
 		t.Fatal(err)
@@ -246,7 +247,7 @@ func TestBigEndianServer(t *testing.T) {
 	expect("02" + "00000001" + "00000000")
 	conn.Write(packet(0, "big "))
 	expect("04")
-	conn.Write(bufferInfo{ID: 2, Base: 2}.append(nil, order))
+	conn.Write(bufferInfo{ID: 2, Base: 2}.bytes(order))
 	expect("01")
 	conn.Write([]byte{opSent})
 	expect("04")

@@ -35,7 +35,7 @@ func newScript(t *testing.T, local netip.Addr, group netip.AddrPort, change ...f
 	if group.Addr().IsMulticast() {
 		s.sender = dialMulticast(t, group, local)
 	}
-	s.write(appendGroupInfo(nil, wireOrder, group))
+	s.write(groupInfo(wireOrder, group))
 	return s
 }
 
@@ -48,7 +48,7 @@ func (s *script) write(b []byte) {
 
 func (s *script) info(id, size, base, count uint32) {
 	s.t.Helper()
-	s.write(bufferInfo{id, size, base, count}.append(nil, wireOrder))
+	s.write(bufferInfo{id, size, base, count}.bytes(wireOrder))
 }
 
 // expect reads bytes from the client.

@@ -7,8 +7,9 @@ import (
 	"net"
 	"sync"
 
-	"github.com/daisy-mcast/daisy-mcast/pkg/multicast"
 	"golang.org/x/sys/unix"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/multicast"
 )
 
 // A Server sends one stream to many clients. The same Server may Serve several

@@ -19,9 +19,9 @@ func DefaultGroup() netip.Addr { return netip.AddrFrom4([4]byte{224, 238, 0, 31}
 // familyInet is AF_INET, in the server's order: it tells which order that is.
 const familyInet = 2
 
-// appendGroupInfo appends the first message of a connection, a sockaddr_in.
-func appendGroupInfo(b []byte, order byteOrder, group netip.AddrPort) []byte {
-	b = order.AppendUint16(b, familyInet)
+// groupInfo is the first message of a connection, a sockaddr_in.
+func groupInfo(order byteOrder, group netip.AddrPort) []byte {
+	b := order.AppendUint16(nil, familyInet)
 	b = binary.BigEndian.AppendUint16(b, group.Port())
 	addr := group.Addr().As4()
 	b = append(b, addr[:]...)
@@ -57,7 +57,7 @@ type bufferInfo struct {
 	ID, Size, Base, Count uint32
 }
 
-func (i bufferInfo) append(b []byte, order byteOrder) []byte {
+func (i bufferInfo) bytes(order byteOrder) (b []byte) {
 	for _, v := range []uint32{i.ID, i.Size, i.Base, i.Count} {
 		b = order.AppendUint32(b, v)
 	}

@@ -29,11 +29,11 @@ func TestGolden(t *testing.T) {
 		got        []byte
 	}{
 		{"group info", "0200" + "47cf" + "e0ee001f" + "0000000000000000",
-			appendGroupInfo(nil, le, netip.AddrPortFrom(DefaultGroup(), DefaultPort))},
+			groupInfo(le, netip.AddrPortFrom(DefaultGroup(), DefaultPort))},
 		{"group info of a big-endian host", "0002" + "47cf" + "e0ee001f" + "0000000000000000",
-			appendGroupInfo(nil, binary.BigEndian, netip.AddrPortFrom(DefaultGroup(), DefaultPort))},
+			groupInfo(binary.BigEndian, netip.AddrPortFrom(DefaultGroup(), DefaultPort))},
 		{"buffer info", "01000000" + "b90b0000" + "00000000" + "03000000",
-			bufferInfo{ID: 1, Size: 3001, Count: 3}.append(nil, le)},
+			bufferInfo{ID: 1, Size: 3001, Count: 3}.bytes(le)},
 		{"packet header", "07000000" + "06020304" + "05000000", appendHeader(nil, le, 7, payload)},
 		{"request", "02" + "02000000" + "03000000" + "09000000", appendRequest(nil, le, []uint32{3, 9})},
 	} {
@@ -106,7 +106,7 @@ func TestFault52BufferInfo(t *testing.T) {
 		{"beyond 32 bits", late, bufferInfo{9, 11, 1<<32 - 10, 11}, false},
 	} {
 		for name, o := range orders {
-			got, err := parseBufferInfo(tt.info.append(nil, o), o, tt.prev)
+			got, err := parseBufferInfo(tt.info.bytes(o), o, tt.prev)
 			if (err == nil) != tt.ok || got != tt.info {
 				t.Errorf("%s, %s: got %v, %v, want ok %v", tt.name, name, got, err, tt.ok)
 			}
@@ -148,7 +148,7 @@ func FuzzGroupInfo(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again := appendGroupInfo(nil, order, group); !bytes.Equal(again[:8], b[:8]) {
+		if again := groupInfo(order, group); !bytes.Equal(again[:8], b[:8]) {
 			t.Errorf("%x became %x", b, again)
 		}
 		if !group.Addr().IsMulticast() {
@@ -168,7 +168,7 @@ func FuzzBufferInfo(f *testing.F) {
 		if info.Count > maxCount || info.Size > info.Count*maxPayload || info.Size < info.Count {
 			t.Errorf("accepted %+v", info)
 		}
-		if again := info.append(nil, wireOrder); !bytes.Equal(again, b) {
+		if again := info.bytes(wireOrder); !bytes.Equal(again, b) {
 			t.Errorf("%x became %x", b, again)
 		}
 	})

@@ -14,7 +14,7 @@ import (
 // A blobReader reads a blob of a registry, and goes on where it was when the
 // connection breaks. Whether the bytes are right is proven by who reads.
 type blobReader struct {
-	ctx    context.Context // of the Blob call, which the reading is a part of
+	ctx    context.Context //nolint:containedctx // of the Blob call, which the reading is a part of
 	origin *registryOrigin
 	repo   string
 	blob   store.Blob

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -76,8 +77,7 @@ func (fl *filler) write(from *asker, b store.Blob) error {
 		return err
 	}
 	if err := relay(w, from, b); err != nil {
-		w.Abort()
-		return err
+		return errors.Join(err, w.Abort())
 	}
 	if err := w.Commit(); err != nil {
 		return err

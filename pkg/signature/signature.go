@@ -34,9 +34,9 @@ import (
 )
 
 var (
-	// ErrKey: not a public key that can be used.
+	// ErrKey is for what is not a public key that can be used.
 	ErrKey = errors.New("signature: not a usable public key")
-	// ErrSignature: the signature is not of these bytes by this key.
+	// ErrSignature says that the signature is not of these bytes by this key.
 	ErrSignature = errors.New("signature: it is not by this key, or of other content")
 )
 
@@ -155,7 +155,7 @@ func copySums(ctx context.Context, r io.Reader, one, two io.Writer) error {
 }
 
 type cancelled struct {
-	ctx context.Context // of the call that the reading is a part of
+	ctx context.Context //nolint:containedctx // of the call that the reading is a part of
 	r   io.Reader
 }
 
@@ -178,7 +178,7 @@ func verifyMapped(f *os.File, public ed25519.PublicKey, sig []byte) (ok bool, su
 	if err != nil {
 		return false, nil, err
 	}
-	defer unix.Munmap(content)
+	defer func() { _ = unix.Munmap(content) }() // it was mapped
 	// A file that gets shorter meanwhile is a fault of memory.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {

@@ -36,16 +36,15 @@ type session struct {
 	result   *Result
 	source   *source
 
-	started    bool
-	wakeAt     time.Duration // of the earliest drive that is due
-	wakeSeq    int
-	readFrom   time.Duration // the source's next byte is there
-	readBlocks wire.Block
-	isRead     bool
-	aloneDue   time.Duration
-	flows      []*tcp
-	sent       map[wire.PacketID]bool
-	recent     []time.Duration // reports of the last 100 ms
+	started  bool
+	wakeAt   time.Duration // of the earliest drive that is due
+	wakeSeq  int
+	readFrom time.Duration // the source's next byte is there
+	isRead   bool
+	aloneDue time.Duration
+	flows    []*tcp
+	sent     map[wire.PacketID]bool
+	recent   []time.Duration // reports of the last 100 ms
 }
 
 // Run runs a session.

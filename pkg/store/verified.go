@@ -192,7 +192,7 @@ func (s *Store) lockRecord() (unlock func(), err error) {
 	}
 	for {
 		err = unix.Flock(int(dir.Fd()), unix.LOCK_EX)
-		if err != unix.EINTR {
+		if !errors.Is(err, unix.EINTR) {
 			break
 		}
 	}

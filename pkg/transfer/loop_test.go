@@ -33,7 +33,7 @@ type session struct {
 	hosts []*testHost
 	log   *lockedLog
 
-	ctx     context.Context // the sender's, if not the test's
+	ctx     context.Context //nolint:containedctx // the sender's, if not the test's
 	result  SendResult
 	sendErr error
 	began   time.Time
@@ -50,7 +50,7 @@ type testHost struct {
 	absent bool   // it never comes
 	start  <-chan struct{}
 
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // this receiver's, which the test ends
 	cancel context.CancelFunc
 	result ReceiveResult
 	err    error

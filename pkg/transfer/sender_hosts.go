@@ -153,7 +153,7 @@ func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 	h.next = r.Next
 	h.deficits = append(h.deficits[:0], r.Deficits...)
 	if h.state == attached {
-		s.serve(now, h, r)
+		s.serve(h, r)
 	}
 	s.check(now)
 }
@@ -198,7 +198,7 @@ func (s *Sender) observe(now time.Duration, h *host, m mark) {
 
 // serve schedules what an attached host lacks. What a host lacks that is about to
 // be detached waits until it is, or does better: it may be everything.
-func (s *Sender) serve(now time.Duration, h *host, r *wire.Report) {
+func (s *Sender) serve(h *host, r *wire.Report) {
 	if h.isSuspect {
 		return
 	}

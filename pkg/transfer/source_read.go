@@ -175,7 +175,7 @@ func (r *sourceReader) next(b *blockBuffer) (ok bool, err error) {
 		return false, fmt.Errorf("%w: it has more than the %d bytes that it may have", ErrSource, r.bound())
 	}
 	n, err := io.ReadFull(r.in, b.data)
-	if err != nil && err != io.ErrUnexpectedEOF {
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return false, fmt.Errorf("%w: %w", ErrSource, err)
 	}
 	clear(b.data[n:])

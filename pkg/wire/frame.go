@@ -61,7 +61,7 @@ func ReadFrame(r io.Reader, buf []byte, limit int) ([]byte, error) {
 }
 
 func noEOF(err error) error {
-	if err == io.EOF {
+	if err == io.EOF { //nolint:errorlint // a bare one, as io.ReadFull returns it
 		return io.ErrUnexpectedEOF
 	}
 	return err

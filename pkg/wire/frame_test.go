@@ -26,7 +26,7 @@ func TestReadFrame(t *testing.T) {
 			t.Fatalf("got %+v, %v", m, err)
 		}
 	}
-	if _, err := ReadFrame(r, buf, MaxFrame); err != io.EOF {
+	if _, err := ReadFrame(r, buf, MaxFrame); !errors.Is(err, io.EOF) {
 		t.Errorf("after the last: %v", err)
 	}
 }

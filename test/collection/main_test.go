@@ -7,6 +7,7 @@ package collection
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -65,7 +66,7 @@ func furnish() error {
 	}
 	found, err := filepath.Glob(filepath.Join(place.dir, "daisy-kolla_mcast-*.tar.gz"))
 	if err != nil || len(found) != 1 {
-		return fmt.Errorf("built %v, %v", found, err)
+		return errors.Join(err, fmt.Errorf("built %v", found))
 	}
 	place.tarball = found[0]
 	cmd := exec.CommandContext(ctx, "ansible-galaxy", "collection", "install", "--offline", "-p", place.collections, place.tarball)

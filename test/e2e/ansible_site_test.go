@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -80,7 +81,7 @@ func collection(t *testing.T) string {
 		}
 		found, err := filepath.Glob(filepath.Join(workshop.dir, "daisy-kolla_mcast-*.tar.gz"))
 		if err != nil || len(found) != 1 {
-			theTarball.err = fmt.Errorf("built %v, %v", found, err)
+			theTarball.err = errors.Join(err, fmt.Errorf("built %v", found))
 			return
 		}
 		theTarball.path = found[0]

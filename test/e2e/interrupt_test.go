@@ -107,13 +107,12 @@ func TestFault73OldSetStaysUntilTheNewOneIsWhole(t *testing.T) {
 func (f *fleet) wantWholeSetOrNone(b bundle) {
 	f.t.Helper()
 	for _, h := range f.targets {
-		resp, _, err := get(h, "/v2/_catalog")
-		if err != nil {
+		if _, _, err := get(h, "/v2/_catalog"); err != nil {
 			continue // nothing answers
 		}
 		for ref := range b.tags {
 			repository, tag := split(ref)
-			resp, _, err = get(h, "/v2/"+repository+"/manifests/"+tag)
+			resp, _, err := get(h, "/v2/"+repository+"/manifests/"+tag)
 			if err == nil && resp.StatusCode == 200 {
 				f.wantServed(h, b, "")
 				break

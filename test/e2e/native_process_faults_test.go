@@ -6,8 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/daisy-mcast/daisy-mcast/test/lab"
 	"golang.org/x/sys/unix"
+
+	"github.com/daisy-mcast/daisy-mcast/test/lab"
 )
 
 const castBytes = 24 << 20 // two seconds at 100 Mb/s

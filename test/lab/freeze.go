@@ -29,7 +29,7 @@ func (h *Host) Freeze() error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("freezing %s: it is %q (%v)", h.Name(), state, err)
+			return errors.Join(fmt.Errorf("freezing %s: it is %q", h.Name(), state), err)
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -17,7 +17,7 @@ const openTimeout = 3 * time.Minute
 // /proc/<pid>/ns and /proc/self show: the first process of a host changes
 // that thread's, and tests, which run on other goroutines, never do. Only an
 // init function can bring this about.
-func init() { runtime.LockOSThread() }
+func init() { runtime.LockOSThread() } //nolint:gochecknoinits // see above
 
 // Main runs a test binary that uses labs; a TestMain passes its result to
 // os.Exit. In a process that is to be a host's first one it does not return.

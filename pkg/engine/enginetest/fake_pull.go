@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -99,12 +100,12 @@ func fetchImage(base, name string) (img fakeImage, err error) {
 
 // fetch gets a document, which must have the digest if one is given.
 func fetch(url, digest string) ([]byte, error) {
-	req, err := http.NewRequest(http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Accept", manifestTypes)
-	answer, err := http.DefaultClient.Do(req)
+	answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
