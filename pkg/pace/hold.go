@@ -6,8 +6,10 @@ import (
 )
 
 // hold lowers the limit to what the slowest host takes whose memory is full, but not
-// under half of what the group took before: a disk may pause. It reports whether
-// there is such a host.
+// under half of what the group took before: a disk may pause. Where all wait for it, or
+// most are such hosts, the limit follows it down to restShare of that, and no further:
+// after a pause the way up would be long, from nothing endless. It reports whether there
+// is such a host.
 func (c *Controller) hold(now time.Duration, next uint64, heard []*track) bool {
 	low, isHeld := c.limit, false
 	for _, t := range heard {
@@ -26,7 +28,7 @@ func (c *Controller) hold(now time.Duration, next uint64, heard []*track) bool {
 	if !c.areMostHeld {
 		low = max(low, c.floor(c.free))
 	}
-	c.limit = min(c.limit, low)
+	c.limit = min(c.limit, max(low, c.free*restShare, c.cfg.Min))
 	c.budget, c.stride, c.probeGap = queueBudget, maxProbe, min(2*c.probeGap, maxProbeGap)
 	c.round(now, next)
 	c.become(cruising, now)

@@ -30,6 +30,9 @@ const (
 	// probeShare is the share of the limit that has to be sent in a probe, else it
 	// was none.
 	probeShare = 0.9
+	// roomPackets is the length, in packets, of a probe for room in the hosts' memory:
+	// one without room refuses the first.
+	roomPackets = 12
 	// minExcess is the least queue that a probe makes, in bytes: more than what the
 	// times of packets that come in bursts tell wrongly.
 	minExcess = 32 << 10
@@ -81,6 +84,9 @@ const (
 	takeTime = 100 * time.Millisecond
 	// takeGain leaves such a host the time to make some room.
 	takeGain = 0.97
+
+	// restShare is the least share of the rate that it falls to for such a host.
+	restShare = 1.0 / 128
 
 	// roundHosts is how many hosts' samples make a round in the start-up.
 	roundHosts = 5

@@ -28,7 +28,8 @@ func (c *Controller) beginProbe(now time.Duration, next uint64) {
 		c.budget = min(c.budget, minExcess)
 	}
 	c.probe = min(c.stride, (hiddenBurst+c.budget)/(float64(c.limit)*c.probeTime.Seconds()))
-	if c.free > c.limit { // up to there the way to the hosts is known
+	if c.isWayKnown() { // it is asked whether the hosts have room again, which shows at once
+		c.probeTime = max(2*c.cfg.Interval, c.limit.Time(float64(roomPackets*c.cfg.Frame)))
 		c.probe = min(c.stride, float64(c.free/c.limit)-1)
 	}
 	for _, t := range c.list {
@@ -52,9 +53,16 @@ func (c *Controller) isQueueing(now time.Duration) bool {
 	return n > len(heard)/32
 }
 
+// isWayKnown reports whether the limit is under what the way to the hosts was found to
+// take: some host's disk is, or was, the reason.
+func (c *Controller) isWayKnown() bool { return c.free > c.limit }
+
 // shown returns the queue, in bytes, that has to be seen of a probe of such a time.
 func (c *Controller) shown(probeTime time.Duration) float64 {
 	excess := c.probe * float64(c.limit) * probeTime.Seconds()
+	if c.isWayKnown() {
+		return max(excess, minExcess)
+	}
 	return max(excess-hiddenBurst, excess/4) / 3
 }
 
@@ -94,10 +102,11 @@ func (c *Controller) endProbe(now time.Duration, next uint64) {
 	if len(heard) > 0 && bad <= len(heard)/32 {
 		c.limit = min(c.limit*Rate(1+c.probe), c.ceiling())
 		c.probeGap = c.cfg.Interval
+		c.stride = min(2*c.stride, 1)
 		if c.free == 0 {
-			c.budget, c.stride = min(2*c.budget, maxBudget), min(2*c.stride, 1)
+			c.budget = min(2*c.budget, maxBudget)
 		} else if c.limit > 0.99*c.free {
-			c.free = 0
+			c.free, c.stride = 0, maxProbe
 		}
 		c.become(cruising, now)
 		return

@@ -1,10 +1,12 @@
 package sim
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
 )
 
@@ -58,4 +60,47 @@ func TestFault28SlowDisk(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFault28DiskStops: hosts whose disks take nothing for 3 s go on within a second or
+// so of having room again, whoever waits for them.
+func TestFault28DiskStops(t *testing.T) {
+	t.Parallel()
+	const size = 384 * mb
+	const stop, isBack = time.Second, 4 * time.Second
+	pausing := Host{Disk: 10 * gigabit, DiskStopAt: stop, DiskContinueAt: isBack}
+	undisturbed := Run(Config{Seed: 1, Hosts: Same(4, Faults{}), Size: size}).LastDone()
+	for _, slow := range []transfer.SlowPolicy{transfer.Detach, transfer.Wait, transfer.Drop} {
+		for _, n := range []int{1, 2, 4} { // hosts of four that pause
+			t.Run(fmt.Sprintf("%v, %d of 4", slow, n), func(t *testing.T) {
+				t.Parallel()
+				hosts := Same(4, Faults{})
+				for i := range n {
+					hosts[i] = pausing
+				}
+				r := Run(Config{Seed: 1, Hosts: hosts, Size: size, Slow: slow, Limit: time.Minute})
+				t.Logf("done after %v, %v are due without the pause; egress %.3f", r.LastDone(), undisturbed, 1+r.Overhead())
+				if !r.Finished {
+					t.Fatal("it did not end")
+				}
+				for i, h := range r.Hosts {
+					isDropped := slow == transfer.Drop && i < n && n < 4
+					if (h.DoneAt == 0) != isDropped || n == 4 && h.Detached > 0 {
+						t.Errorf("host %d: %+v", i, h)
+					}
+				}
+				// What is lost of the link's time is the pause, less what fits into
+				// memory, and the way back up; of one that is detached, no more.
+				if most := undisturbed + isBack - stop + 1500*time.Millisecond; r.LastDone() > most {
+					t.Errorf("it took %v, at most %v are due", r.LastDone(), most)
+				}
+			})
+		}
+	}
+	t.Run("the only one", func(t *testing.T) {
+		r := Run(Config{Seed: 1, Hosts: []Host{pausing}, Size: size, Limit: time.Minute})
+		if most := undisturbed + isBack - stop + 1500*time.Millisecond; !r.Finished || r.LastDone() == 0 || r.LastDone() > most {
+			t.Errorf("it took %v, at most %v are due; %+v", r.LastDone(), most, r.Hosts[0])
+		}
+	})
 }

@@ -324,3 +324,31 @@ func TestQuorumToGoOn(t *testing.T) {
 		t.Errorf("%v; %v", s.sendErr, s.hosts[0].err)
 	}
 }
+
+// lateWriter takes nothing for a while, as a pipe does whose reader is late.
+type lateWriter struct {
+	bytes.Buffer
+	late time.Duration
+}
+
+func (l *lateWriter) Write(p []byte) (int, error) {
+	time.Sleep(l.late)
+	l.late = 0
+	return l.Buffer.Write(p)
+}
+
+// TestFault28LateReader: the session goes on as soon as what is written in order is
+// taken again.
+func TestFault28LateReader(t *testing.T) {
+	want := testBytes(160 << 20)
+	s := newSession(t, 2, FileSource(bytes.NewReader(want), int64(len(want))))
+	s.send.Slow = Wait
+	out := lateWriter{late: 1500 * time.Millisecond}
+	sink := StreamSink(&out)
+	s.hosts[1].sink = &sink
+	s.run()
+	s.wantAll(want, s.hosts[0])
+	if r := s.resultOf(s.hosts[1]); !r.Done || r.Counters.NoRoom == 0 || !bytes.Equal(out.Bytes(), want) {
+		t.Errorf("%+v, %d bytes came out", r, out.Len())
+	}
+}

@@ -244,7 +244,9 @@ func (s *Sender) checkHosts(now time.Duration) {
 	isMost := 2*suspects > n // then none is: the sender's side, or the network, is
 	for _, h := range s.order {
 		if h.state == attached && h.isSuspect {
-			h.isSuspect = !isMost
+			if h.isSuspect = !isMost; isMost {
+				h.suspectSince = now // it is counted from when most do better
+			}
 			if h.reason == wire.NoMulticast || !isMost && now-h.suspectSince >= detachAfter {
 				s.detach(now, h)
 			}
