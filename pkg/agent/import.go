@@ -37,6 +37,9 @@ func (a *agent) callImport(ctx context.Context, body json.RawMessage, data io.Re
 	}
 	set, err := a.importImages(ctx, req, data, st)
 	if err != nil {
+		if text := imageset.Advice(err); text != "" {
+			err = fmt.Errorf("%w; %s", err, text)
+		}
 		return nil, problem(message.ReasonBundle, err)
 	}
 	return message.ImportResult{Set: set}, nil

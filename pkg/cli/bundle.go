@@ -47,11 +47,11 @@ func badSource(err error) error {
 		fs.ErrNotExist,
 	} {
 		if errors.Is(err, is) {
-			return usage(err, "")
+			return usage(err, imageset.Advice(err))
 		}
 	}
 	if errors.As(err, &refused) {
-		return usage(err, "")
+		return usage(err, imageset.Advice(err))
 	}
 	return err
 }

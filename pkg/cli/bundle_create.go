@@ -123,7 +123,7 @@ func (o *bundleCreateOptions) gather(ctx context.Context, std *streams, st *stor
 	for _, from := range o.from {
 		place, err := o.place(ctx, from, &opts)
 		if err != nil {
-			return nil, usage(err, "")
+			return nil, usage(err, imageset.Advice(err))
 		}
 		places = append(places, place)
 	}

@@ -19,8 +19,12 @@ type bundleReadOptions struct {
 	output outputFormat
 }
 
-// bundleAnswer is what they print.
+// bundleSchema grows when a field of bundleAnswer is taken away or changes its meaning.
+const bundleSchema = 1
+
+// bundleAnswer is what they print. docs/OPERATIONS.md describes it.
 type bundleAnswer struct {
+	Schema        int                 `json:"schema"`
 	Source        string              `json:"source"`
 	Set           string              `json:"set"`
 	Release       store.Release       `json:"release"`
@@ -60,7 +64,7 @@ tar are not read, see bundle verify. Without SOURCE, the only bundle in
 			if len(args) == 0 {
 				only, err := imageset.FindBundle(imageset.DefaultDir)
 				if err != nil {
-					return usage(err, "")
+					return usage(err, imageset.Advice(err))
 				}
 				args = []string{only}
 			}
@@ -89,7 +93,7 @@ func (o *bundleReadOptions) read(ctx context.Context, source string,
 	}
 	place, err := o.place(ctx, source, &opts)
 	if err != nil {
-		return nil, usage(err, "")
+		return nil, usage(err, imageset.Advice(err))
 	}
 	c, err := by(ctx, place, opts)
 	if err != nil {
@@ -100,9 +104,10 @@ func (o *bundleReadOptions) read(ctx context.Context, source string,
 
 func newBundleAnswer(source string, c *imageset.Contents) *bundleAnswer {
 	a := &bundleAnswer{
-		Source: source, Set: c.Set.ID, Release: c.Set.Release, Architectures: c.Set.Architectures,
-		Blobs: len(c.Set.Blobs), Bytes: c.Set.TotalSize(), SharedBytes: c.Shared, ExtraBlobs: c.Extra,
-		Images: []bundleImageAnswer{}, Notes: append([]string{}, c.Notes...),
+		Schema: bundleSchema, Source: source, Set: c.Set.ID, Release: c.Set.Release,
+		Architectures: append([]string{}, c.Set.Architectures...),
+		Blobs:         len(c.Set.Blobs), Bytes: c.Set.TotalSize(), SharedBytes: c.Shared, ExtraBlobs: c.Extra,
+		Images: make([]bundleImageAnswer, 0, len(c.Images)), Notes: append([]string{}, c.Notes...),
 	}
 	for _, i := range c.Images {
 		a.Images = append(a.Images, bundleImageAnswer{

@@ -110,7 +110,7 @@ func runDistribute(ctx context.Context, std *streams, opt distributeOptions, bun
 	}
 	cfg, err := opt.config(ctx, std, set, bundle)
 	if err != nil {
-		return usage(err, "")
+		return usage(err, imageset.Advice(err))
 	}
 	if opt.dryRun {
 		printWarnings(std, set.Warnings)

@@ -54,6 +54,9 @@ func openSaved(files files, note func(string)) (*saved, error) {
 		return nil, err
 	}
 	var list []savedImage
+	if bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) {
+		return nil, fmt.Errorf("%w: its manifest.json is an image's, as of skopeo's dir: form; copy it to oci:DIR:NAME:TAG with skopeo", ErrNotBundle)
+	}
 	if err := json.Unmarshal(raw, &list); err != nil {
 		return nil, &RefusedError{Entry: "manifest.json", Err: fmt.Errorf("%w: %w", ErrCorrupt, err)}
 	}

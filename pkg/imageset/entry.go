@@ -22,6 +22,7 @@ type entry struct {
 	body io.Reader // valid until the next entry; nil for a directory, or beside open
 	// open reads a file at any time, beside others; nil when that cannot be.
 	open func() (io.ReadCloser, error)
+	from string // the source, where there are several; else ""
 	link string // what a symbolic link holds, where links are taken; else ""
 }
 
@@ -41,6 +42,9 @@ func (t *tarEntries) next() (entry, error) {
 	h, err := t.tr.Next()
 	if errors.Is(err, io.EOF) {
 		return entry{}, err
+	}
+	if t.count == 0 && errors.Is(err, tar.ErrHeader) {
+		return entry{}, fmt.Errorf("%w: it is not a tar", ErrNotBundle)
 	}
 	if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
 		return entry{}, classify(err)
@@ -150,9 +154,18 @@ func (w *walkEntries) next() (entry, error) {
 	case info.IsDir():
 		return entry{name: name, dir: true}, w.push(name)
 	case !info.Mode().IsRegular():
-		return entry{}, &RefusedError{Entry: printable(name), Err: fmt.Errorf("%w: %v", ErrUnsafe, info.Mode().Type())}
+		return entry{}, &RefusedError{Entry: printable(name), Err: fmt.Errorf("%w: %s", ErrUnsafe, fileKind(info))}
 	}
 	return entry{name: name, size: info.Size(), open: func() (io.ReadCloser, error) { return w.fsys.Open(name) }}, nil
+}
+
+// fileKind is what a file is that is no regular one, in words.
+func fileKind(info fs.FileInfo) string {
+	h, err := tar.FileInfoHeader(info, "")
+	if err == nil && kinds[h.Typeflag] != "" {
+		return kinds[h.Typeflag]
+	}
+	return info.Mode().Type().String()
 }
 
 func (w *walkEntries) push(dir string) error {

@@ -58,9 +58,11 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string {
 	var sb strings.Builder
-	for _, part := range []struct{ what, name string }{
-		{"entry ", e.Entry}, {"image ", e.Image}, {"blob ", string(e.Blob)},
-	} {
+	blob := string(e.Blob)
+	if inner := (*store.BlobError)(nil); errors.As(e.Err, &inner) && inner.Digest == e.Blob {
+		blob = "" // the reason names it
+	}
+	for _, part := range []struct{ what, name string }{{"entry ", e.Entry}, {"image ", e.Image}, {"blob ", blob}} {
 		if part.name != "" {
 			sb.WriteString(part.what + part.name + ": ")
 		}

@@ -149,8 +149,9 @@ func (im *importer) places(ctx context.Context, places []Place) error {
 	for _, p := range places {
 		im.opts.SHA512, im.opts.Key = cmp.Or(p.SHA512, sum), cmp.Or(p.Key, key)
 		if p.Origins == nil {
+			im.from = filepath.Clean(p.Path)
 			if err := im.path(ctx, p.Path); err != nil {
-				return fmt.Errorf("%s: %w", filepath.Clean(p.Path), err)
+				return fmt.Errorf("%s: %w", im.from, err)
 			}
 			continue
 		}
@@ -183,6 +184,7 @@ type importer struct {
 	skips   int               // how many there are
 	absent  []string          // what images lack and may lack, in words
 
+	from    string // the place that is being read, where there are several
 	prefix  string // of the registry's directory, once found
 	found   bool
 	release *store.Release // from the first .version file
@@ -199,9 +201,10 @@ type importer struct {
 
 	mu      sync.Mutex
 	blobs   map[store.Digest]int64 // all in the bundle, with their sizes
-	added   []store.Digest         // those of them that the store did not have
-	claimed []store.Digest         // those of them that it had
-	done    int64                  // bytes, for the progress of origins
+	damage  damage
+	added   []store.Digest // those of them that the store did not have
+	claimed []store.Digest // those of them that it had
+	done    int64          // bytes, for the progress of origins
 	total   int64
 }
 
@@ -243,6 +246,10 @@ func (im *importer) run(ctx context.Context, list entries, finish func() error) 
 func (im *importer) whole(ctx context.Context, read func(context.Context) error) (*store.Set, error) {
 	err := read(ctx)
 	if e := im.commits.wait(); err == nil {
+		err = e
+	}
+	// What is wrong behind a damaged blob mostly follows from it.
+	if e := im.damaged(); e != nil && ctx.Err() == nil {
 		err = e
 	}
 	var set *store.Set

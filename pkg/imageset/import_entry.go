@@ -25,6 +25,7 @@ func hashName(name string) nameHash {
 
 // entry takes one entry of the bundle.
 func (im *importer) entry(ctx context.Context, e entry) error {
+	e.from = im.from
 	p, err := im.place(e)
 	if err == nil && !e.dir {
 		err = im.file(ctx, e, p)
@@ -170,7 +171,7 @@ func (im *importer) blob(ctx context.Context, e entry, d store.Digest) error {
 		return fmt.Errorf("%w: more than %d blobs", ErrTooLarge, store.MaxBlobs)
 	}
 	if e.open == nil {
-		return im.blobFrom(ctx, e.body, e, d)
+		return im.hurt(e, d, im.blobFrom(ctx, e.body, e, d))
 	}
 	if im.skims(e.size) {
 		return nil
@@ -189,7 +190,7 @@ func (im *importer) opened(ctx context.Context, e entry, d store.Digest) error {
 		return &readError{err}
 	}
 	defer body.Close()
-	return im.refusal(ctx, im.blobFrom(ctx, body, e, d), e, d)
+	return im.refusal(ctx, im.hurt(e, d, im.blobFrom(ctx, body, e, d)), e, d)
 }
 
 func (im *importer) blobFrom(ctx context.Context, body io.Reader, e entry, d store.Digest) error {
@@ -243,7 +244,7 @@ func (im *importer) write(ctx context.Context, body io.Reader, e entry, b store.
 		im.know(b, knownAdded)
 	}
 	im.commits.commit(w, func(err error) error {
-		if err != nil {
+		if err = im.hurt(e, b.Digest, err); err != nil {
 			return &RefusedError{Entry: printable(e.name), Err: err}
 		}
 		return nil

@@ -130,13 +130,21 @@ func TestFault66DamagedBundleIsRefused(t *testing.T) {
 		{"bit flipped in the middle", flip(len(bundle) / 2), []error{ErrCorrupt, ErrTruncated, store.ErrDigestMismatch}, nil},
 		{"bit flipped in gzip's checksum", flip(len(bundle) - 6), []error{ErrCorrupt}, nil},
 		{"trailing bytes", append(bytes.Clone(bundle), "more"...), []error{ErrCorrupt, ErrTruncated}, nil},
-		{"not a bundle", []byte(strings.Repeat("hello ", 500)), []error{ErrCorrupt}, nil},
+		{"not a bundle", []byte(strings.Repeat("hello ", 500)), []error{ErrNotBundle}, []string{"not a tar"}},
 		{"flipped layer", edit(files.blob(t, layer), func(b []byte) []byte { b[9] ^= 1; return b }),
-			[]error{store.ErrDigestMismatch}, []string{layer.Hex()}},
+			[]error{store.ErrDigestMismatch}, []string{image, layer.Hex()}},
+		{"flipped layer, then cut", gzipped(t, func() []byte {
+			f := slices.Clone(files)
+			i := files.blob(t, layer)
+			f[i].body = bytes.Clone(f[i].body)
+			f[i].body[9] ^= 1
+			raw := f.tar(t)
+			return raw[:cutAtEntry(t, files)]
+		}()), []error{store.ErrDigestMismatch}, []string{layer.Hex()}},
 		{"cut layer", edit(files.blob(t, layer), func(b []byte) []byte { return b[:9] }),
-			[]error{store.ErrDigestMismatch}, []string{layer.Hex()}},
+			[]error{store.ErrDigestMismatch}, []string{image, layer.Hex()}},
 		{"wrong manifest", edit(files.blob(t, manifest), func(b []byte) []byte { return append(b, ' ') }),
-			[]error{store.ErrDigestMismatch}, []string{manifest.Hex()}},
+			[]error{store.ErrDigestMismatch}, []string{image, manifest.Hex()}},
 		{"missing layer", without(files.blob(t, layer)), []error{ErrMissingBlob}, []string{image, string(layer)}},
 		{"missing manifest", without(files.blob(t, manifest)), []error{ErrMissingBlob}, []string{image, string(manifest)}},
 		{"missing revision", without(files.find(t, func(n string) bool { return strings.Contains(n, "revisions") })),
@@ -161,6 +169,9 @@ func TestFault66DamagedBundleIsRefused(t *testing.T) {
 				if !strings.Contains(err.Error(), text) {
 					t.Errorf("%q does not name %s", err, text)
 				}
+			}
+			if Advice(err) == "" {
+				t.Errorf("nothing says what to do about %q", err)
 			}
 			checkEmpty(t, st)
 		})
