@@ -38,9 +38,7 @@ func TestPackIsWhatSomebodyLacks(t *testing.T) {
 	}
 
 	path := f.put(b)
-	r = f.distribute(path)
-	r.wantCode(exitLocal)
-	f.wantLocal(r, b, f.targets...)
+	r = f.wantDistributed(path, b)
 	want := b.fresh(old)
 	if r.report.PackBytes != want || r.report.SentBytes != want {
 		t.Errorf("the upgrade: a pack of %d, sent %d bytes, want %d", r.report.PackBytes, r.report.SentBytes, want)
@@ -49,17 +47,13 @@ func TestPackIsWhatSomebodyLacks(t *testing.T) {
 		o.SharedLayers, o.Count, r.report.SentBytes, b.size(), 100*float64(r.report.SentBytes)/float64(b.size()))
 
 	lost, size := f.lose("h2", b)
-	r = f.distribute(path)
-	r.wantCode(exitLocal)
-	f.wantLocal(r, b, f.targets...)
+	r = f.wantDistributed(path, b)
 	if r.report.SentBytes != size || r.host("h2").Received != size || r.host("h1").Received != 0 {
 		t.Errorf("h2 lost %s: sent %d bytes, h2 got %d, h1 %d; want %d, %[5]d, 0",
 			lost, r.report.SentBytes, r.host("h2").Received, r.host("h1").Received, size)
 	}
 
-	r = f.distribute(path)
-	r.wantCode(exitLocal)
-	f.wantLocal(r, b, f.targets...)
+	r = f.wantDistributed(path, b)
 	if r.report.PackBytes != 0 || r.report.SentBytes != 0 {
 		t.Errorf("nothing is missing, and %d bytes were sent", r.report.SentBytes)
 	}

@@ -51,11 +51,7 @@ func TestFault18DiskTooSmall(t *testing.T) {
 func TestFault19DiskFillsMeanwhile(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, fleetConfig{Targets: 2, Disks: map[string]string{"h2": diskWithRoom(t, 128)}})
-	b := bigBundle(t)
-	path := f.put(b)
-	f.must(f.deploy.LimitRate("60mbit"))
-	p := f.start(path)
-	f.awaitTransfer("h2", 2<<20)
+	b, path, p := f.startUntil("h2", 2<<20)
 	f.must(f.Host("h2").FillDisk(baseDir, 1<<20))
 	r := f.finish(p)
 	r.wantCode(exitCentral)
@@ -66,9 +62,7 @@ func TestFault19DiskFillsMeanwhile(t *testing.T) {
 
 	// I5: with room again, the next run completes it, and sends less.
 	f.must(f.Host("h2").Shell(t.Context(), "rm "+baseDir+"/filler"))
-	r = f.distribute(path)
-	r.wantCode(exitLocal)
-	f.wantLocal(r, b, f.targets...)
+	f.wantDistributed(path, b)
 }
 
 // TestFault21ReadOnlyDisk fails for that host alone.
@@ -81,6 +75,27 @@ func TestFault21ReadOnlyDisk(t *testing.T) {
 	r.wantCode(exitFailed)
 	r.want("h2", "failed", "read-only", "disk", "noexec")
 	f.wantLocal(r, b, f.Host("h1"))
+}
+
+// startUntil starts the program with a bundle that takes some seconds at 60 Mb/s, and
+// returns when so many bytes have come to a host.
+func (f *fleet) startUntil(name string, bytes int64) (b bundle, path string, p *lab.Process) {
+	f.t.Helper()
+	b = bigBundle(f.t)
+	path = f.put(b)
+	f.must(f.deploy.LimitRate("60mbit"))
+	p = f.start(path)
+	f.awaitTransfer(name, bytes)
+	return b, path, p
+}
+
+// wantDistributed runs the program: in the end every target is local.
+func (f *fleet) wantDistributed(path string, b bundle) run {
+	f.t.Helper()
+	r := f.distribute(path)
+	r.wantCode(exitLocal)
+	f.wantLocal(r, b, f.targets...)
+	return r
 }
 
 // awaitTransfer waits until so many bytes of the payload have come to a host.
@@ -152,11 +167,7 @@ func TestFault71PortTaken(t *testing.T) {
 func TestFault7AgentKilledMeanwhile(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, fleetConfig{Targets: 3})
-	b := bigBundle(t)
-	path := f.put(b)
-	f.must(f.deploy.LimitRate("60mbit"))
-	p := f.start(path)
-	f.awaitTransfer("h2", 2<<20)
+	b, path, p := f.startUntil("h2", 2<<20)
 	f.killAgents(f.Host("h2"))
 	r := f.finish(p)
 	f.wantLocal(r, b, f.others("h2")...)
@@ -167,9 +178,7 @@ func TestFault7AgentKilledMeanwhile(t *testing.T) {
 	f.wantNoStrays(f.targets...)
 
 	// I5: the next run makes it good.
-	r = f.distribute(path)
-	r.wantCode(exitLocal)
-	f.wantLocal(r, b, f.targets...)
+	f.wantDistributed(path, b)
 }
 
 // A silence is a way of a host to answer no more.
@@ -183,11 +192,7 @@ func TestFault11And12SilentHost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFleet(t, fleetConfig{Targets: 3})
-			b := bigBundle(t)
-			path := f.put(b)
-			f.must(f.deploy.LimitRate("60mbit"))
-			p := f.start(path)
-			f.awaitTransfer("h2", 2<<20)
+			b, _, p := f.startUntil("h2", 2<<20)
 			f.must(silence(f.Host("h2")))
 			r := f.finish(p)
 			r.wantCode(exitFailed)
@@ -203,11 +208,7 @@ func TestFault11And12SilentHost(t *testing.T) {
 func TestFault10FrozenForAWhile(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, fleetConfig{Targets: 2})
-	b := bigBundle(t)
-	path := f.put(b)
-	f.must(f.deploy.LimitRate("60mbit"))
-	p := f.start(path)
-	f.awaitTransfer("h2", 2<<20)
+	b, _, p := f.startUntil("h2", 2<<20)
 	f.must(f.Host("h2").Freeze())
 	time.Sleep(3 * time.Second) // the fault itself: a host that does not answer for so long
 	f.must(f.Host("h2").Thaw())

@@ -19,20 +19,14 @@ func TestFault5Interrupted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFleet(t, fleetConfig{Targets: 2})
-			b := bigBundle(t)
-			path := f.put(b)
-			f.must(f.deploy.LimitRate("60mbit"))
-			p := f.start(path)
-			f.awaitTransfer("h2", 2<<20)
+			b, path, p := f.startUntil("h2", 2<<20)
 			f.must(interrupt(p))
 			r := f.finish(p)
 			r.wantCode(exitInterrupted)
 			f.wantNoStrays(f.targets...)
 			f.wantWholeSetOrNone(b)
 
-			r = f.distribute(path)
-			r.wantCode(exitLocal)
-			f.wantLocal(r, b, f.targets...)
+			f.wantDistributed(path, b)
 		})
 	}
 }
@@ -41,11 +35,7 @@ func TestFault5Interrupted(t *testing.T) {
 // sends no blob that was whole by then (I5).
 func TestFault2ServerKilled(t *testing.T) {
 	eachCarrier(t, fleetConfig{Targets: 2}, func(f *fleet, _ int) {
-		b := bigBundle(f.t)
-		path := f.put(b)
-		f.must(f.deploy.LimitRate("60mbit"))
-		p := f.start(path)
-		f.awaitTransfer("h2", 9<<20) // some layers, of 3 MiB each
+		b, path, p := f.startUntil("h2", 9<<20) // some layers, of 3 MiB each
 		f.must(p.Signal(unix.SIGKILL))
 		p.Wait()
 		f.wantNoStrays(f.targets...)
@@ -55,9 +45,7 @@ func TestFault2ServerKilled(t *testing.T) {
 			f.t.Errorf("of 9 MiB that came all hosts hold %d bytes", held)
 		}
 
-		r := f.distribute(path)
-		r.wantCode(exitLocal)
-		f.wantLocal(r, b, f.targets...)
+		r := f.wantDistributed(path, b)
 		if most := b.size() - held; r.report.PackBytes > most {
 			f.t.Errorf("%d bytes were sent again, at most %d were missing somewhere", r.report.PackBytes, most)
 		}

@@ -251,10 +251,7 @@ func testR9(t *testing.T, f *fleet) {
 
 // testRollback goes back to the first bundle.
 func testRollback(t *testing.T, f *fleet, b bundle) {
-	path := f.put(b)
-	r := f.distribute(path)
-	r.wantCode(exitLocal)
-	f.wantLocal(r, b, f.targets...)
+	r := f.wantDistributed(f.put(b), b)
 	for _, h := range f.targets {
 		if n := r.host(h.Name()).Received; n != 0 {
 			t.Errorf("%s received %d bytes of a set that it had", h.Name(), n)

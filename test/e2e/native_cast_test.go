@@ -72,6 +72,14 @@ func newCast(t *testing.T, c castConfig) *cast {
 	return x
 }
 
+// newSlowCast is a cast whose sender has 100 Mb/s, so that there is a middle of the
+// sending, and the digest of castBytes that are to be sent.
+func newSlowCast(t *testing.T, hosts int) (x *cast, sum [32]byte) {
+	t.Helper()
+	x = newCast(t, castConfig{Hosts: hosts, Rate: "100mbit"})
+	return x, x.put(castBytes)
+}
+
 func (x *cast) must(err error) {
 	x.t.Helper()
 	if err != nil {
@@ -136,6 +144,14 @@ func (x *cast) begin(hosts []*lab.Host, args ...string) *casting {
 	for _, h := range hosts {
 		c.receive(h)
 	}
+	return c
+}
+
+// beginUntil begins with all hosts, and returns when one has received so much.
+func (x *cast) beginUntil(h *lab.Host, bytes int64) *casting {
+	x.t.Helper()
+	c := x.begin(x.hosts)
+	c.awaitData(h, bytes)
 	return c
 }
 

@@ -14,12 +14,10 @@ import (
 // It continues, or ends with an error; the others notice nothing.
 func TestFault39ConnectionsReset(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 3)
 	without := x.calm(sum, x.hosts...)
 	h2 := x.Host("h2")
-	c := x.begin(x.hosts)
-	c.awaitData(h2, castBytes/3)
+	c := x.beginUntil(h2, castBytes/3)
 	r := h2.RunCmd(within(t, 10*time.Second), lab.Cmd{Args: []string{"nft", "-f", "-"}, Stdin: strings.NewReader(
 		"table inet rst { chain i { type filter hook input priority 0; tcp sport " + nativePort + " tcp flags & rst == rst accept;" +
 			" tcp sport " + nativePort + " reject with tcp reset; }; }\n")})
@@ -73,12 +71,10 @@ func TestFault40And53StrangersNative(t *testing.T) {
 // TestFault42CableOutAndIn: two seconds without a network.
 func TestFault42CableOutAndIn(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 3)
 	without := x.calm(sum, x.hosts...)
 	h2 := x.Host("h2")
-	c := x.begin(x.hosts)
-	c.awaitData(h2, castBytes/3)
+	c := x.beginUntil(h2, castBytes/3)
 	x.must(h2.Unplug())
 	time.Sleep(2 * time.Second) // what the fault is
 	x.must(h2.Plug())
@@ -92,12 +88,10 @@ func TestFault42CableOutAndIn(t *testing.T) {
 // and so does the sender's account of it.
 func TestFault42AddressGone(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 3)
 	without := x.calm(sum, x.hosts...)
 	h2 := x.Host("h2")
-	c := x.begin(x.hosts)
-	c.awaitData(h2, castBytes/3)
+	c := x.beginUntil(h2, castBytes/3)
 	x.must(h2.Shell(t.Context(), "ip addr flush dev "+h2.Device()+" && ip addr add 10.20.11.77/24 dev "+h2.Device()))
 	r := c.end(60*time.Second, sum)
 	r.wantDone(x.others(h2)...)
@@ -134,8 +128,7 @@ func TestFault43Multihomed(t *testing.T) {
 // sender. It gives up by its deadline, and is not waited for beyond the sender's.
 func TestFault44ControlBlockedNative(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 3)
 	h2 := x.Host("h2")
 	x.must(h2.BlockTCPTo(18384))
 	c := x.beginSender("--join-timeout", "3s")

@@ -129,8 +129,7 @@ func (x *cast) wantDeafHostServed(deaf *lab.Host, filter func(*lab.Host) error) 
 // TestFault31AsymmetricLossNative: the rate is not that of the worst.
 func TestFault31AsymmetricLossNative(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 4, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 4)
 	without := x.calm(sum, x.hosts...)
 	for i, percent := range []float64{0, 1, 5, 20} {
 		x.must(x.hosts[i].Lose(percent))
@@ -146,8 +145,7 @@ func TestFault31AsymmetricLossNative(t *testing.T) {
 // TestFault32UniformLossNative: slower, in proportion, and no livelock.
 func TestFault32UniformLossNative(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 4, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 4)
 	without := x.calm(sum, x.hosts...)
 	for _, loss := range []struct{ percent, egress float64 }{{5, 1.15}, {20, 1.45}, {30, 1.85}} {
 		for _, h := range x.hosts {
@@ -192,8 +190,7 @@ func TestFault33Bursts(t *testing.T) {
 // nothing.
 func TestFault34Duplicates(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 3)
 	without := x.calm(sum, x.hosts...)
 	// On the way out of the switch: the copies do not count against the sender's rate.
 	for _, h := range x.hosts {
@@ -261,8 +258,7 @@ tc qdisc add dev DEV parent 1:2 pfifo limit 40`)))
 // has changed. The tag finds it, and the packet counts as lost.
 func TestFault36Corruption(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 3)
 	without := x.calm(sum, x.hosts...)
 	h2 := x.Host("h2")
 	x.nft(h2, "corrupt", "ingress", "udp dport "+nativePort+" numgen random mod 100 < 2 @th,1600,32 set 0xdeadbeef")
@@ -280,8 +276,7 @@ func TestFault36Corruption(t *testing.T) {
 // group, and is served over TCP; the report says so.
 func TestFault37SmallMTU(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 3)
 	without := x.calm(sum, x.hosts...)
 	h2 := x.Host("h2")
 	x.must(h2.Shell(t.Context(), "ip link set dev "+h2.Device()+" mtu 1400"))

@@ -14,10 +14,8 @@ import (
 // limit of ten.
 func TestFault10And11SenderStopped(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 2, Rate: "100mbit"})
-	sum := x.put(castBytes)
-	c := x.begin(x.hosts)
-	c.awaitData(x.Host("h1"), castBytes/3)
+	x, sum := newSlowCast(t, 2)
+	c := x.beginUntil(x.Host("h1"), castBytes/3)
 	x.must(c.send.Signal(unix.SIGSTOP))
 	time.Sleep(5 * time.Second) // what the fault is
 	x.must(c.send.Signal(unix.SIGCONT))
@@ -26,8 +24,7 @@ func TestFault10And11SenderStopped(t *testing.T) {
 	r.wantDone(x.hosts...)
 	x.clear()
 
-	c = x.begin(x.hosts)
-	c.awaitData(x.Host("h1"), castBytes/3)
+	c = x.beginUntil(x.Host("h1"), castBytes/3)
 	x.must(c.send.Signal(unix.SIGSTOP))
 	stopped := time.Now()
 	for _, h := range x.hosts {
@@ -51,8 +48,7 @@ func TestFault10And11SenderStopped(t *testing.T) {
 // joined. The rest are served after the join deadline, and it gets all when it comes.
 func TestFault10And62StoppedWhileJoining(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 3)
 	h2 := x.Host("h2")
 	c := x.beginSender("--join-timeout", "1500ms")
 	// The shell is stopped before it becomes the receiver.
@@ -76,12 +72,10 @@ func TestFault10And62StoppedWhileJoining(t *testing.T) {
 // host loses its power, while what a host missed is sent to it again.
 func TestFault03And12KilledInARepairPass(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 3)
 	h2 := x.Host("h2")
 	repairing := func() *casting {
-		c := x.begin(x.hosts)
-		c.awaitData(h2, castBytes/10)
+		c := x.beginUntil(h2, castBytes/10)
 		x.must(h2.FilterUDP())
 		for _, h := range x.others(h2) {
 			if got := c.receives[h].WaitContext(within(t, 20*time.Second)); !got.OK() {

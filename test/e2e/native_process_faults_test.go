@@ -47,13 +47,11 @@ func TestFault01SenderKilledBeforeTheStart(t *testing.T) {
 // seconds, without a file.
 func TestFault02And07KilledWhileSending(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 3)
 	without := x.calm(sum, x.hosts...)
 	h2 := x.Host("h2")
 
-	c := x.begin(x.hosts)
-	c.awaitData(h2, castBytes/3)
+	c := x.beginUntil(h2, castBytes/3)
 	first := c.receives[h2]
 	x.must(first.Signal(unix.SIGKILL))
 	if code := first.Wait().Code; code != 137 {
@@ -65,8 +63,7 @@ func TestFault02And07KilledWhileSending(t *testing.T) {
 	r.wantNotHeldUp(without, x.others(h2)...)
 
 	x.clear()
-	c = x.begin(x.hosts)
-	c.awaitData(h2, castBytes/3)
+	c = x.beginUntil(h2, castBytes/3)
 	killed := time.Now()
 	x.must(c.send.Signal(unix.SIGKILL))
 	r = c.end(30*time.Second, sum)
@@ -84,11 +81,9 @@ func TestFault02And07KilledWhileSending(t *testing.T) {
 // first, but for what was spoiled meanwhile, and sends only the rest.
 func TestFault02And08Resumed(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 3)
 	h1, h2 := x.Host("h1"), x.Host("h2")
-	c := x.begin(x.hosts)
-	c.awaitData(h2, castBytes*6/10)
+	c := x.beginUntil(h2, castBytes*6/10)
 	x.must(c.receives[h2].Signal(unix.SIGKILL))
 	x.must(c.send.Signal(unix.SIGKILL))
 	r := c.end(30*time.Second, sum)
@@ -116,8 +111,7 @@ func TestFault02And08Resumed(t *testing.T) {
 
 	// Other content of the same size: nothing of a journal is believed.
 	x.clear()
-	c = x.begin(x.hosts)
-	c.awaitData(h2, castBytes/2)
+	c = x.beginUntil(h2, castBytes/2)
 	x.must(c.send.Signal(unix.SIGTERM))
 	c.end(10*time.Second, sum)
 	x.must(x.sender.Shell(t.Context(), "tr a b < "+payloadFile+" > /root/other && mv /root/other "+payloadFile))
@@ -136,11 +130,9 @@ func TestFault02And08Resumed(t *testing.T) {
 // TestFault04SenderKilledBeforeTheLastResult: who has finished keeps it.
 func TestFault04SenderKilledBeforeTheLastResult(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 3)
 	h2 := x.Host("h2")
-	c := x.begin(x.hosts)
-	c.awaitData(h2, castBytes/2)
+	c := x.beginUntil(h2, castBytes/2)
 	x.must(c.receives[h2].Signal(unix.SIGSTOP))
 	for _, h := range x.others(h2) {
 		if r := c.receives[h].WaitContext(within(t, 20*time.Second)); !r.OK() {
@@ -159,11 +151,9 @@ func TestFault04SenderKilledBeforeTheLastResult(t *testing.T) {
 // receiver behind.
 func TestFault05SenderInterrupted(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 2, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 2)
 	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
-		c := x.begin(x.hosts)
-		c.awaitData(x.Host("h1"), castBytes/4)
+		c := x.beginUntil(x.Host("h1"), castBytes/4)
 		x.must(c.send.Signal(sig))
 		r := c.end(10*time.Second, sum)
 		r.wantSent(exitInterrupted, "interrupted", x.Host("h1").Addr().String()+":", x.Host("h2").Addr().String()+":")
@@ -178,8 +168,7 @@ func TestFault05SenderInterrupted(t *testing.T) {
 // never comes. The third has all.
 func TestFault05And06ReceiverInterruptedOrAbsent(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 3)
 	h1, h2 := x.Host("h1"), x.Host("h2")
 	c := x.begin([]*lab.Host{h1, h2}, "--join-timeout", "2s")
 	c.awaitData(h2, castBytes/4)
@@ -196,12 +185,10 @@ func TestFault05And06ReceiverInterruptedOrAbsent(t *testing.T) {
 // TestFault10StoppedForAWhile: five seconds later it catches up.
 func TestFault10StoppedForAWhile(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 3, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 3)
 	without := x.calm(sum, x.hosts...)
 	h2 := x.Host("h2")
-	c := x.begin(x.hosts)
-	c.awaitData(h2, castBytes/3)
+	c := x.beginUntil(h2, castBytes/3)
 	x.must(c.receives[h2].Signal(unix.SIGSTOP))
 	time.Sleep(5 * time.Second) // what the fault is
 	x.must(c.receives[h2].Signal(unix.SIGCONT))
@@ -215,12 +202,10 @@ func TestFault10StoppedForAWhile(t *testing.T) {
 // power. Both are given up after the silence limit, and cost the others nothing.
 func TestFault11And12GoneWithoutAWord(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 5, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 5)
 	without := x.calm(sum, x.hosts...)
 	frozen, off := x.Host("h2"), x.Host("h3")
-	c := x.begin(x.hosts)
-	c.awaitData(frozen, castBytes/3)
+	c := x.beginUntil(frozen, castBytes/3)
 	x.must(frozen.Freeze())
 	x.must(off.PowerOff())
 	gone := time.Now()
@@ -247,8 +232,7 @@ func TestFault11And12GoneWithoutAWord(t *testing.T) {
 // processor, another's 64 MiB of memory. Each has the stream, or fails alone.
 func TestFault15And16LittleMemoryOrTime(t *testing.T) {
 	t.Parallel()
-	x := newCast(t, castConfig{Hosts: 4, Rate: "100mbit"})
-	sum := x.put(castBytes)
+	x, sum := newSlowCast(t, 4)
 	without := x.calm(sum, x.hosts...)
 	slow, small := x.Host("h2"), x.Host("h3")
 	c := x.beginSender()

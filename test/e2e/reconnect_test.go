@@ -13,11 +13,7 @@ import (
 func TestFault14SSHConnectionDies(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, fleetConfig{Targets: 2})
-	b := bigBundle(t)
-	path := f.put(b)
-	f.must(f.deploy.LimitRate("60mbit"))
-	p := f.start(path)
-	f.awaitTransfer("h2", 2<<20)
+	b, _, p := f.startUntil("h2", 2<<20)
 	address := f.Host("h2").Addr().String()
 	for _, ssh := range f.deploy.FindProcesses("ssh", address) {
 		if ssh.Name == "ssh" {
@@ -38,11 +34,7 @@ func TestFault14SSHConnectionDies(t *testing.T) {
 func TestFault13HostRebootsMeanwhile(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, fleetConfig{Targets: 2})
-	b := bigBundle(t)
-	path := f.put(b)
-	f.must(f.deploy.LimitRate("60mbit"))
-	p := f.start(path)
-	f.awaitTransfer("h2", 2<<20)
+	b, path, p := f.startUntil("h2", 2<<20)
 	f.must(f.Host("h2").Reboot(within(t, time.Minute)))
 	r := f.finish(p)
 	f.wantLocal(r, b, f.Host("h1"))
@@ -51,9 +43,7 @@ func TestFault13HostRebootsMeanwhile(t *testing.T) {
 	}
 	f.wantNoStrays(f.targets...)
 
-	r = f.distribute(path)
-	r.wantCode(exitLocal)
-	f.wantLocal(r, b, f.targets...)
+	f.wantDistributed(path, b)
 }
 
 // TestFault24RottenBlob: a byte of a host's store changes between two runs. It
@@ -67,9 +57,7 @@ func TestFault24RottenBlob(t *testing.T) {
 	f.distribute(path).wantCode(exitLocal)
 	f.rot("h2", b)
 
-	r := f.distribute(path)
-	r.wantCode(exitLocal)
-	f.wantLocal(r, b, f.targets...)
+	f.wantDistributed(path, b)
 	f.wantServed(f.Host("h2"), b, "store")
 }
 
