@@ -280,13 +280,18 @@ func (im *importer) fetch(ctx context.Context, body io.Reader, b store.Blob) err
 	if err := atEnd(body, b); err != nil {
 		return errors.Join(err, w.Abort())
 	}
+	return im.commit(w, absent != nil)
+}
+
+// commit keeps a blob that was written whole; isNew when the store had none.
+func (im *importer) commit(w *store.BlobWriter, isNew bool) error {
 	if err := w.Commit(); err != nil {
 		return err
 	}
-	if absent != nil {
-		im.know(b, knownAdded)
+	if isNew {
+		im.know(w.Blob(), knownAdded)
 	} else {
-		im.know(b, knownReplaced)
+		im.know(w.Blob(), knownReplaced)
 	}
 	return nil
 }
@@ -323,15 +328,7 @@ func (im *importer) keepManifest(ctx context.Context, raw []byte, d store.Digest
 	if _, err := w.Write(raw); err != nil {
 		return errors.Join(err, w.Abort())
 	}
-	if err := w.Commit(); err != nil {
-		return err
-	}
-	if absent != nil {
-		im.know(b, knownAdded)
-	} else {
-		im.know(b, knownReplaced)
-	}
-	return nil
+	return im.commit(w, absent != nil)
 }
 
 // addTag takes an image's name. An origin's tag leads to its manifest by itself,

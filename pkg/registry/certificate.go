@@ -122,25 +122,13 @@ func ensureAuthority(path string) (tls.Certificate, error) {
 }
 
 func makeAuthority(path string) error {
-	serial, err := newSerial()
+	template, key, err := newTemplate()
 	if err != nil {
 		return err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	from, to := validity()
-	template := &x509.Certificate{
-		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: "daisy-mcast registry " + hex.EncodeToString(serial.Bytes()[:4])},
-		NotBefore:             from,
-		NotAfter:              to,
-		IsCA:                  true,
-		MaxPathLenZero:        true,
-		BasicConstraintsValid: true,
-		KeyUsage:              x509.KeyUsageCertSign,
-	}
+	template.Subject.CommonName += " " + hex.EncodeToString(template.SerialNumber.Bytes()[:4])
+	template.IsCA, template.MaxPathLenZero, template.BasicConstraintsValid = true, true, true
+	template.KeyUsage = x509.KeyUsageCertSign
 	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		return err
@@ -150,30 +138,34 @@ func makeAuthority(path string) error {
 
 // issue makes the server's certificate.
 func issue(path string, ca tls.Certificate, addrs []netip.Addr, names []string) error {
-	serial, err := newSerial()
+	template, key, err := newTemplate()
 	if err != nil {
 		return err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	from, to := validity()
-	template := &x509.Certificate{
-		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: "daisy-mcast registry"},
-		NotBefore:    from,
-		NotAfter:     to,
-		IPAddresses:  ipList(addrs),
-		DNSNames:     nameList(names),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
+	template.IPAddresses, template.DNSNames = ipList(addrs), nameList(names)
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	raw, err := x509.CreateCertificate(rand.Reader, template, ca.Leaf, key.Public(), ca.PrivateKey)
 	if err != nil {
 		return err
 	}
 	return writePair(path, raw, key)
+}
+
+// newTemplate begins a certificate of ours, with a key of its own.
+func newTemplate() (*x509.Certificate, *ecdsa.PrivateKey, error) {
+	serial, err := newSerial()
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	from, to := validity()
+	return &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: "daisy-mcast registry"}, NotBefore: from, NotAfter: to,
+	}, key, nil
 }
 
 // isCurrent reports whether the certificate in path is ca's and names exactly

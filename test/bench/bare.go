@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -52,11 +53,7 @@ func bareSend(local, bytes string) error {
 	if err != nil {
 		return err
 	}
-	ip, err := netip.ParseAddr(local)
-	if err != nil {
-		return err
-	}
-	ifi, err := multicast.InterfaceOf(ip)
+	ip, ifi, err := bareInterface(local)
 	if err != nil {
 		return err
 	}
@@ -75,14 +72,17 @@ func bareSend(local, bytes string) error {
 	return nil
 }
 
+func bareInterface(local string) (ip netip.Addr, ifi *net.Interface, err error) {
+	if ip, err = netip.ParseAddr(local); err == nil {
+		ifi, err = multicast.InterfaceOf(ip)
+	}
+	return ip, ifi, err
+}
+
 // bareReceive says that it has joined, receives until its standard input ends,
 // and says what came.
 func bareReceive(local string) error {
-	ip, err := netip.ParseAddr(local)
-	if err != nil {
-		return err
-	}
-	ifi, err := multicast.InterfaceOf(ip)
+	_, ifi, err := bareInterface(local)
 	if err != nil {
 		return err
 	}
