@@ -65,7 +65,7 @@ func (a *agent) importImages(ctx context.Context, req message.Import, data io.Re
 	switch {
 	case req.Origin != nil:
 		cfg := *req.Origin
-		cfg.Note, cfg.SpoolDir = opts.Note, st.OwnDir()
+		cfg.Note, cfg.SpoolDir, cfg.Known = opts.Note, st.OwnDir(), imageset.NewMade(st).Find
 		return imageset.ImportAll(ctx, []imageset.Place{{Origins: origin.Open(ctx, cfg)}}, st, opts)
 	case req.Path != "":
 		return imageset.Import(ctx, req.Path, st, opts)

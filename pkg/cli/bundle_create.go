@@ -121,7 +121,7 @@ func (o *bundleCreateOptions) gather(ctx context.Context, std *streams, st *stor
 		return nil, usage(errors.New("--checksum takes auto or required here"), "")
 	}
 	for _, from := range o.from {
-		place, err := o.place(ctx, from, &opts)
+		place, err := o.place(ctx, from, st, &opts)
 		if err != nil {
 			return nil, usage(err, imageset.Advice(err))
 		}

@@ -91,7 +91,7 @@ func (o *bundleReadOptions) read(ctx context.Context, source string,
 	if err != nil {
 		return nil, usage(err, "")
 	}
-	place, err := o.place(ctx, source, &opts)
+	place, err := o.place(ctx, source, nil, &opts)
 	if err != nil {
 		return nil, usage(err, imageset.Advice(err))
 	}

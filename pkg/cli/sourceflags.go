@@ -20,6 +20,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
 	"github.com/daisy-mcast/daisy-mcast/pkg/origin"
 	"github.com/daisy-mcast/daisy-mcast/pkg/signature"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
 // sourceFlags say where images come from, which of them, and what proves them.
@@ -184,8 +185,9 @@ func (f *sourceFlags) prove(ctx context.Context, source string, opts imageset.Im
 // errChecksum: a sum proves a file's bytes, and this source is no file.
 var errChecksum = errors.New("--checksum is for files")
 
-// place is where a source's images are read from.
-func (f *sourceFlags) place(ctx context.Context, source string, opts *imageset.ImportOptions) (imageset.Place, error) {
+// place is where a source's images are read from. What st has of an engine's images
+// is not saved again; st may be nil.
+func (f *sourceFlags) place(ctx context.Context, source string, st *store.Store, opts *imageset.ImportOptions) (imageset.Place, error) {
 	if !origin.IsURL(source) {
 		if _, err := os.Stat(source); err != nil {
 			return imageset.Place{}, err
@@ -206,6 +208,9 @@ func (f *sourceFlags) place(ctx context.Context, source string, opts *imageset.I
 		return imageset.Place{}, err
 	}
 	cfg.Signatures = proven.key != nil
+	if st != nil {
+		cfg.Known, cfg.SpoolDir = imageset.NewMade(st).Find, st.OwnDir()
+	}
 	cfg.Note = func(text string) {
 		if opts.Note != nil {
 			opts.Note(text)

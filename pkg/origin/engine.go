@@ -38,7 +38,7 @@ func engineImages(ctx context.Context, cfg Config, u *url.URL, yield func(images
 			continue
 		}
 		found = true
-		o, err := saveImage(ctx, cfg, from, names)
+		o, err := takeImage(ctx, cfg, from, img.ID, names)
 		if !yield(o, err) || err != nil {
 			return
 		}
@@ -58,6 +58,17 @@ func wantedNames(patterns, names []string) []string {
 		}
 	}
 	return out
+}
+
+// takeImage gives one image: what is known of it, or its archive.
+func takeImage(ctx context.Context, cfg Config, from engine.Saver, id string, names []string) (imageset.Origin, error) {
+	save := func(ctx context.Context) (imageset.Origin, error) { return saveImage(ctx, cfg, from, names) }
+	if cfg.Known != nil {
+		if d, ok := cfg.Known(ctx, id); ok {
+			return newKnown(d, names, save), nil
+		}
+	}
+	return save(ctx)
 }
 
 // archived is the archive of one image, in a file that has no name.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
 // A Config says what to read and by what right. All of it can travel to another
@@ -33,6 +34,9 @@ type Config struct {
 	// SpoolDir is where an engine's archives are kept while they are read; the
 	// default is the system's directory of temporary files.
 	SpoolDir string `json:"-"`
+	// Known returns the manifest of an image that an engine calls by this ID, where
+	// all of it was taken before: such an image is not saved again. May be nil.
+	Known func(ctx context.Context, id string) (store.Digest, bool) `json:"-"`
 	// Note is told what is left out; may be nil.
 	Note func(text string) `json:"-"`
 }

@@ -51,6 +51,7 @@ type Fake struct {
 	images     map[string]fakeImage // by reference
 	containers []*fakeContainer
 	pulled     []string // what was fetched, in order
+	saved      []string // what was saved, in order
 	made       int      // how many containers there were
 }
 
@@ -59,6 +60,7 @@ type fakeImage struct {
 	manifest string   // of one that was pulled: its digest
 	digests  []string // names by digest
 	layers   []string // diff IDs
+	archive  []byte   // of one that was loaded
 }
 
 type recording struct {
@@ -183,6 +185,13 @@ func (f *Fake) Pulled() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.pulled)
+}
+
+// Saved returns the names under which images were saved, in order.
+func (f *Fake) Saved() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.saved)
 }
 
 // Reboot ends what runs in containers, as when the machine goes down, and then

@@ -26,6 +26,7 @@ func (f *Fake) handler() http.Handler {
 		m.HandleFunc("POST /v4.0.0/libpod/images/pull", f.pullPodman)
 	}
 	m.HandleFunc("GET "+v+"/images/json", f.listImages)
+	m.HandleFunc("GET "+v+"/images/get", f.save)
 	m.HandleFunc("GET "+v+"/images/{ref...}", f.inspectImage)
 	m.HandleFunc("DELETE "+v+"/images/{ref...}", f.removeImage)
 	m.HandleFunc("POST "+v+"/containers/create", f.create)

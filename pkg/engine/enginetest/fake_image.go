@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"archive/tar"
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -17,7 +18,8 @@ const maxEntry = 1 << 20
 
 // load reads docker save's form.
 func (f *Fake) load(w http.ResponseWriter, r *http.Request) {
-	refs, img, err := readArchive(r.Body)
+	var archive bytes.Buffer
+	refs, img, err := readArchive(io.TeeReader(r.Body, &archive))
 	if err != nil {
 		if f.isPodman() {
 			f.fault(w, http.StatusInternalServerError, "failed to load image: payload does not match any of the supported image formats: "+err.Error())
@@ -27,6 +29,8 @@ func (f *Fake) load(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusOK, map[string]any{"error": message, "errorDetail": map[string]any{"message": message}})
 		return
 	}
+	_, _ = io.Copy(&archive, r.Body) // what follows a tar's end
+	img.archive = archive.Bytes()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, ref := range refs {
@@ -94,6 +98,24 @@ func (f *Fake) listImages(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	answer(w, http.StatusOK, list)
+}
+
+// save answers with what was loaded, one image at a time.
+func (f *Fake) save(w http.ResponseWriter, r *http.Request) {
+	names := r.URL.Query()["names"]
+	f.mu.Lock()
+	var img fakeImage
+	for _, ref := range names {
+		img = f.images[ref]
+	}
+	f.saved = append(f.saved, names...)
+	f.mu.Unlock()
+	if img.archive == nil {
+		f.fault(w, http.StatusNotFound, "No such image: "+strings.Join(names, ", "))
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-tar")
+	_, _ = w.Write(img.archive)
 }
 
 func (f *Fake) inspectImage(w http.ResponseWriter, r *http.Request) {
