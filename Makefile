@@ -14,6 +14,10 @@ build: ## the program, for this machine and as bin/daisy-mcast-linux-{amd64,arm6
 	GOOS=linux GOARCH=amd64 $(GO) build -trimpath -buildvcs=auto -ldflags '$(LDFLAGS)' -o $(BIN)-linux-amd64 ./cmd/daisy-mcast
 	GOOS=linux GOARCH=arm64 $(GO) build -trimpath -buildvcs=auto -ldflags '$(LDFLAGS)' -o $(BIN)-linux-arm64 ./cmd/daisy-mcast
 
+.PHONY: man
+man: ## the manual pages, in bin/man
+	$(GO) run ./cmd/daisy-mcast-man bin/man
+
 .PHONY: demo
 demo: ## the whole job on this machine, without root and Docker
 	$(GO) build -trimpath -buildvcs=auto -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/daisy-mcast

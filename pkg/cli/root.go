@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -39,6 +40,11 @@ func Main(args []string, in io.Reader, out, errw io.Writer) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	return report(errw, err, ctx.Err() != nil)
+}
+
+// Commands returns the tree of commands, to be described and not to be run.
+func Commands() *cobra.Command {
+	return newRootCommand(&streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
 }
 
 func newRootCommand(std *streams) *cobra.Command {

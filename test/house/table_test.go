@@ -40,6 +40,8 @@ type row struct {
 var table = []row{
 	{"cmd/daisy-mcast", top, []string{"pkg/cli"},
 		"main only hands its arguments over, so that tests can run all the rest"},
+	{"cmd/daisy-mcast-man", top, []string{"pkg/cli"},
+		"manual pages are made by a program apart: daisy-mcast itself goes to every host"},
 	{"pkg/cli", top, []string{everything},
 		"a command is the place where flags, a column and the screen meet"},
 	{"pkg/deploy", top, []string{"transport", "images", "hosts", "pkg/agent/message", "pkg/progress"},
@@ -148,7 +150,7 @@ var dependencies = []dependency{
 		"an oracle beside our registry, of which it may be no part; where images are read from others' registries, their ways to log in"},
 	{"github.com/rogpeppe/go-internal", nil, true,
 		"testscript, for the commands"},
-	{"github.com/spf13/", []string{"pkg/cli", "cmd/daisy-mcast"}, false,
+	{"github.com/spf13/", []string{"pkg/cli", "cmd/daisy-mcast", "cmd/daisy-mcast-man"}, false,
 		"flags end where the command line does"},
 	{"github.com/klauspost/compress", []string{"pkg/imageset", "pkg/imageset/sample"}, true,
 		"bundles are compressed, and nothing else"},
