@@ -153,6 +153,80 @@ func TestFault57FetchIsBounded(t *testing.T) {
 	}
 }
 
+// TestFault57AskingTheGroup: a host that holds all packets, and asks for more again and
+// again, is served alone: the others do not wait for it.
+func TestFault57AskingTheGroup(t *testing.T) {
+	for _, received := range []uint64{0, wire.MaxPackets} { // that it says to have
+		c := newCoreTest(t, 8, 2)
+		c.sendAll()
+		for round := range 2000 {
+			c.now += 20 * time.Millisecond
+			c.Report(c.now, 1, &wire.Report{At: c.now, Counter: c.Counter(), Oldest: 8, Next: 8})
+			r := wire.Report{At: c.now, Counter: c.Counter(), Next: 8, Counters: wire.Counters{Received: min(received, c.Counter())}}
+			for n := range wire.Block(8) {
+				r.Deficits = append(r.Deficits, wire.Deficit{Block: n, Packets: wire.BlockPackets})
+			}
+			c.Report(c.now, 0, &r)
+			c.Tick(c.now)
+			if c.hosts[0].state != attached {
+				t.Logf("%d packets were sent in %d rounds", c.Counter(), round)
+				break
+			}
+			c.sendAll()
+		}
+		if h := c.hosts[0]; h.state != alone || h.reason != wire.Lossy || c.Counter() > 10*8*wire.BlockPackets+2*askFree {
+			t.Errorf("it is %v, %v, after %d packets", h.state, h.reason, c.Counter())
+		}
+	}
+}
+
+// TestFault11NoStep: a host that lives and comes no further is given up in the end,
+// whatever the policy; not one that waits for the source, or is about to write what it
+// has.
+func TestFault11NoStep(t *testing.T) {
+	const step = 2 * time.Second // between reports
+	for _, tt := range []struct {
+		name   string
+		report func(c *coreTest) wire.Report
+		alone  bool
+		until  time.Duration
+	}{
+		{"reader stopped", func(c *coreTest) wire.Report {
+			return wire.Report{Counters: wire.Counters{Received: 300, NoRoom: 84}, Next: 1}
+		}, false, stallLimit},
+		{"asks for nothing", func(c *coreTest) wire.Report {
+			return wire.Report{Counters: wire.Counters{Received: 300, BadSegments: maxBad}, Next: 1}
+		}, true, stallLimit},
+		{"holds all", func(c *coreTest) wire.Report {
+			return wire.Report{Counters: wire.Counters{Received: 384}, Oldest: 2, Next: 2}
+		}, false, syncLimit},
+		{"waits for the source", func(c *coreTest) wire.Report {
+			return wire.Report{Counters: wire.Counters{Received: 192}, Oldest: c.nextSend, Next: c.nextSend}
+		}, false, 0},
+	} {
+		c := newCoreTest(t, 2, 1)
+		c.cfg.Slow = Wait
+		if tt.until > 0 {
+			c.sendAll()
+		}
+		began := c.now
+		for c.hosts[0].state < completed && c.now-began < 2*time.Hour {
+			c.now += step
+			r := tt.report(c)
+			r.At, r.Counter = c.now, c.Counter()
+			c.Report(c.now, 0, &r)
+			c.Tick(c.now)
+			if tt.alone != (c.hosts[0].state == alone) && c.hosts[0].state < completed {
+				t.Fatalf("%s: it is %v", tt.name, c.hosts[0].state)
+			}
+		}
+		took := c.now - began
+		if isUp := tt.until == 0; isUp != (c.hosts[0].state < completed) || !isUp && (took < tt.until || took > tt.until+2*step || !c.Finished()) {
+			t.Errorf("%s: after %v it is %v", tt.name, took, c.hosts[0].state)
+		}
+	}
+}
+
 func TestSenderAllocatesNothingPerPacket(t *testing.T) {
 	c := newCoreTest(t, 60, 1)
 	c.load()

@@ -52,6 +52,20 @@ const (
 	// fetchBudget is how often a host may get the whole stream one to one. One that
 	// lost all of it, and some segments again, needs it twice.
 	fetchBudget = 4
+	// A host may ask the group for askFactor times as many packets as it says to have
+	// lost, for askShare of all that were sent, and for askFree, since what comes late
+	// is asked for in vain; and for askBudget times the whole stream, whatever it says.
+	// One that asks for more is served alone (fault 57).
+	askFactor = 2
+	askShare  = 0.05
+	askFree   = 4096
+	askBudget = 4
+	// stallLimit is how long a host that is there may make no step, while there is
+	// something to send to it: its disk, or who reads from it, has stopped for good.
+	stallLimit = 10 * time.Minute
+	// syncLimit is how long it may take to verify, write and sync the last of what it
+	// says to hold: memory full of unwritten pages on a slow disk takes minutes.
+	syncLimit = 30 * time.Minute
 	// fetchBatch is how many packets a receiver asks for at a time.
 	fetchBatch = 1024
 

@@ -48,6 +48,10 @@ type host struct {
 	fetch   []rangeset.Range // packets it asked for, in order
 	owed    uint64           // in fetch
 	fetched uint64           // sent to it one to one, in the session
+	asked   uint64           // sent to the group because it asked, in the session
+	gotAt   time.Duration    // when it last told of something new
+	got     uint64           // packets, as it told
+	isFull  bool             // it has said to hold all packets
 }
 
 // A mark is a point in what a host received.
@@ -152,10 +156,33 @@ func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 	h.oldest = max(h.oldest, r.Oldest)
 	h.next = r.Next
 	h.deficits = append(h.deficits[:0], r.Deficits...)
+	s.noteStep(now, h, r)
+	if h.state == attached && s.asksTooMuch(h, r) {
+		s.serveAlone(now, h, wire.Lossy)
+	}
 	if h.state == attached {
 		s.serve(h, r)
 	}
 	s.check(now)
+}
+
+// noteStep notes when a host last came further, or had nothing to come further by.
+func (s *Sender) noteStep(now time.Duration, h *host, r *wire.Report) {
+	isFirstWhole := !h.isFull && s.isWhole(h)
+	hasAllSent := h.state == attached && h.oldest >= s.nextSend && !s.isWhole(h)
+	if r.Counters.Received > h.got || isFirstWhole || hasAllSent {
+		h.gotAt = now
+	}
+	h.got = max(h.got, r.Counters.Received)
+	h.isFull = h.isFull || isFirstWhole
+}
+
+// asksTooMuch reports whether a host has asked for more than it can need: it would
+// keep the others' session up for ever (fault 57).
+func (s *Sender) asksTooMuch(h *host, r *wire.Report) bool {
+	lost := h.counter - min(h.counter, r.Counters.Received)
+	return h.asked > askFactor*lost+uint64(askShare*float64(h.counter))+askFree ||
+		h.asked > askBudget*s.packets()+askFree
 }
 
 // deficit returns how many packets of a block h lacks, as it told last.
@@ -241,6 +268,7 @@ func (s *Sender) checkHosts(now time.Duration) {
 			}
 		}
 	}
+	s.endStalled(now)
 	isMost := 2*suspects > n // then none is: the sender's side, or the network, is
 	for _, h := range s.order {
 		if h.state == attached && h.isSuspect {
@@ -250,6 +278,19 @@ func (s *Sender) checkHosts(now time.Duration) {
 			if h.reason == wire.NoMulticast || !isMost && now-h.suspectSince >= detachAfter {
 				s.detach(now, h)
 			}
+		}
+	}
+}
+
+// endStalled fails hosts that would keep the session up by doing nothing.
+func (s *Sender) endStalled(now time.Duration) {
+	for _, h := range s.order {
+		limit := stallLimit
+		if s.isWhole(h) {
+			limit = syncLimit
+		}
+		if (h.state == attached || h.state == alone) && now-max(h.since, h.gotAt) > limit {
+			s.fail(h, wire.Behind)
 		}
 	}
 }

@@ -32,10 +32,12 @@ func (s *Sender) want(h *host, n wire.Block, d int, counter uint64) {
 		s.lack(h, b, lack{host: h.id, missing: allOf(b.packets), need: d})
 	case target <= wire.ParityRows:
 		if target > b.rowsWanted {
+			h.asked += uint64(target - b.rowsWanted)
 			b.rowsWanted = target
 			s.queue(b)
 		}
 	case b.rowsWanted < wire.ParityRows:
+		h.asked += uint64(wire.ParityRows - b.rowsWanted)
 		b.rowsWanted = wire.ParityRows
 		s.queue(b)
 	case passed == wire.ParityRows:
@@ -117,6 +119,11 @@ func (s *Sender) planRepairs(now time.Duration) {
 		}
 		if b.planAt > now || s.active >= maxActive {
 			return false
+		}
+		for _, l := range b.lacks {
+			if h := s.hosts[l.host]; h != nil && !l.isGuess {
+				h.asked += uint64(l.need)
+			}
 		}
 		b.plan()
 		s.queue(b)
