@@ -233,12 +233,9 @@ func (im *importer) has(ctx context.Context, b store.Blob) bool {
 
 func (im *importer) write(ctx context.Context, body io.Reader, e entry, b store.Blob) error {
 	_, absent := im.st.Stat(b.Digest)
-	w, err := im.st.NewBlob(b)
+	w, err := im.written(ctx, body, e, b)
 	if err != nil {
 		return err
-	}
-	if err := im.copy(ctx, w, body, b.Size); err != nil {
-		return errors.Join(err, w.Abort())
 	}
 	if absent != nil {
 		im.know(b, knownAdded)
@@ -250,6 +247,22 @@ func (im *importer) write(ctx context.Context, body io.Reader, e entry, b store.
 		return nil
 	})
 	return nil
+}
+
+// written writes all of a blob. Of those that can be read in any order many are hashed
+// at once; of the others one is, which takes a core of its own where that pays.
+func (im *importer) written(ctx context.Context, body io.Reader, e entry, b store.Blob) (committable, error) {
+	if e.open == nil && b.Size > copyBuffer {
+		return im.writeBeside(ctx, body, b)
+	}
+	w, err := im.st.NewBlob(b)
+	if err != nil {
+		return nil, err
+	}
+	if err := im.copy(ctx, w, body, b.Size); err != nil {
+		return nil, errors.Join(err, w.Abort())
+	}
+	return w, nil
 }
 
 func checkSum(h hash.Hash, want store.Digest) error {
