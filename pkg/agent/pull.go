@@ -10,6 +10,14 @@ import (
 // callPull has this host's engine pull an image from the address that Kolla will
 // use: only that proves certificate, name and port (R12).
 func (a *agent) callPull(ctx context.Context, req message.Pull) (message.Empty, error) {
+	if req.Upstream != nil {
+		a.mu.Lock()
+		listen := a.setup.Listen
+		a.mu.Unlock()
+		if err := trustCentral("/etc", *req.Upstream, listen); err != nil {
+			return message.Empty{}, problem(message.ReasonEngine, err)
+		}
+	}
 	eng, err := a.dialEngine(ctx)
 	if err != nil {
 		return message.Empty{}, err

@@ -217,6 +217,7 @@ type kollaFlags struct {
 	globalsDir  string
 	globalsFile string
 	inventory   string
+	bypass      bool
 	partial     bool
 }
 
@@ -225,6 +226,7 @@ func (f *kollaFlags) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&f.globalsDir, "globals-dir", "", "Kolla's globals.d `DIR`, to write "+kolla.FileName+" into")
 	fs.StringVar(&f.globalsFile, "kolla-globals", "", "Kolla's globals.yml (`FILE`), only read; default: the one beside --globals-dir")
 	fs.StringVar(&f.inventory, "kolla-inventory", "", "Kolla's inventory (`FILE`): its hosts that end without a registry are named; needs ansible-inventory")
+	fs.BoolVar(&f.bypass, "bypass", false, "where a host failed and its engine can pull from the central registry, have Kolla pull there")
 	fs.BoolVar(&f.partial, "partial", false, "the hosts are not all of the cloud's: what the drop-in says of others stays; --limit implies it")
 }
 
@@ -233,7 +235,7 @@ func (f *kollaFlags) apply(cfg *deploy.Config, _ deployment) error {
 	if !slices.Contains([]kolla.Fallback{kolla.Uniform, kolla.PerHost, kolla.All}, cfg.Fallback) {
 		return fmt.Errorf("--fallback %q: want uniform, per-host or all", f.fallback)
 	}
-	cfg.GlobalsDir, cfg.GlobalsFile, cfg.Partial = f.globalsDir, f.globalsFile, f.partial
+	cfg.GlobalsDir, cfg.GlobalsFile, cfg.Partial, cfg.Bypass = f.globalsDir, f.globalsFile, f.partial, f.bypass
 	var err error
 	if cfg.KollaInventory, err = readInventory(f.inventory); err != nil {
 		return err

@@ -29,6 +29,9 @@ const (
 	TimeoutRate = 50_000_000 / 8 // bytes a second
 	// CallTime bounds the short calls to a host: list, check, activate.
 	CallTime = 60 * time.Second
+	// BypassTime is what the search for a way around the hosts that failed may take
+	// beyond the run's deadline.
+	BypassTime = time.Minute
 	// ServeTime bounds the start of a registry: the engine loads an image of
 	// 20 MB and starts a container.
 	ServeTime = 2 * time.Minute
@@ -126,7 +129,10 @@ type Config struct {
 	Quorum    int
 	DSCP      int
 
-	Fallback    kolla.Fallback
+	Fallback kolla.Fallback
+	// Bypass has Kolla pull from the central registry on hosts that failed, where
+	// their engines can.
+	Bypass      bool
 	GlobalsDir  string // "" writes no drop-in
 	GlobalsFile string // only read; "" when there is none
 	// Partial: Hosts are not all of the cloud's. What the drop-in says of others stays.

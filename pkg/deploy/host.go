@@ -56,6 +56,8 @@ type host struct {
 	listed   bool // it took the set's list
 	serving  bool // a registry of ours runs there
 	lost     bool // its session ended on its own
+	gone     bool // and no new one could be opened
+	bypasses bool // it failed, and its engine pulls from the central registry
 	served   message.Served
 	switched bool // it serves another set than before, or in another way
 

@@ -19,7 +19,7 @@ func (r *run) configureKolla(_ context.Context) error {
 	if r.cfg.GlobalsDir == "" {
 		return nil
 	}
-	if len(r.where(func(h *host) bool { return h.outcome != progress.Failed })) == 0 {
+	if len(r.where(func(h *host) bool { return h.outcome != progress.Failed || h.bypasses })) == 0 {
 		r.warn("every host failed: the drop-in for Kolla is not written")
 		return nil
 	}
@@ -34,7 +34,8 @@ func (r *run) configureKolla(_ context.Context) error {
 		ReleaseVariable: images.ReleaseVariable,
 		Fallback:        r.cfg.Fallback,
 		Central:         strings.TrimPrefix(r.upstream.URL, "https://"),
-		Leaning:         r.leaning(),
+		Leaning:         r.labels(func(h *host) bool { return h.outcome == progress.Central }),
+		Bypassing:       r.labels(func(h *host) bool { return h.bypasses }),
 	}
 	if r.cfg.Partial {
 		d = r.keepOthers(d)
@@ -107,13 +108,11 @@ func (r *run) imageRefs() []kolla.ImageRef {
 	return refs
 }
 
-// leaning names the hosts that have no set of their own, as Ansible knows them.
-func (r *run) leaning() []string {
+// labels are the names of the hosts for which keep holds, as Ansible knows them.
+func (r *run) labels(keep func(*host) bool) []string {
 	var names []string
-	for _, h := range r.hosts {
-		if h.outcome == progress.Central {
-			names = append(names, h.label())
-		}
+	for _, h := range r.where(keep) {
+		names = append(names, h.label())
 	}
 	return names
 }

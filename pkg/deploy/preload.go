@@ -179,7 +179,7 @@ func (r *run) preload(ctx context.Context) error {
 	}
 	r.loading.Store(true)
 	defer r.loading.Store(false)
-	leaning := r.leaning()
+	leaning := r.labels(func(h *host) bool { return h.outcome == progress.Central || h.bypasses })
 	r.eachPreload(ctx, "preload", hosts, func(ctx context.Context, h *host) error {
 		h.preload.registry = r.kollasRegistry(h, leaning)
 		return r.preloadOn(ctx, h)

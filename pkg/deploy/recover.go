@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
 )
@@ -31,6 +32,7 @@ func (r *run) recoverHost(ctx context.Context, h *host) error {
 		setup.Listen = h.cfg.Listen
 	}
 	if err := r.open(ctx, h, setup); err != nil {
+		h.gone = time.Now().Before(r.deadline)
 		h.drop()
 		return err
 	}

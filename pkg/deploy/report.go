@@ -60,7 +60,8 @@ type HostReport struct {
 	Step           string           `json:"step,omitempty"` // in which it went wrong
 	Registry       string           `json:"registry,omitempty"`
 	SurvivesReboot bool             `json:"survives_reboot"`
-	Changed        bool             `json:"changed"` // reports whether the host was given anything new
+	Bypasses       bool             `json:"bypasses,omitempty"` // failed, and Kolla pulls from the central registry there
+	Changed        bool             `json:"changed"`            // reports whether the host was given anything new
 	Received       int64            `json:"received_bytes"`
 	Lost           int64            `json:"lost_packets"`
 	Repaired       int64            `json:"repaired_packets"`
@@ -110,6 +111,7 @@ func (r *run) finish(err error) *Report {
 	}
 	for _, h := range r.hosts {
 		hr := h.report(err)
+		hr.Bypasses = h.bypasses && rep.DropIn != nil
 		rep.Counts[string(hr.Outcome)]++
 		rep.Changed = rep.Changed || hr.Changed
 		rep.Hosts = append(rep.Hosts, hr)
@@ -168,6 +170,9 @@ func (r *Report) Rows() []progress.Row {
 		}
 		if p := h.Preload; p.failed() {
 			row.Reason = joinText(row.Reason, "preload: "+joinText(p.Reason, p.Detail))
+		}
+		if h.Bypasses {
+			row.Reason += "; its engine pulls from the central registry"
 		}
 		for _, t := range h.Timings {
 			row.Duration += time.Duration(t.Seconds * float64(time.Second))

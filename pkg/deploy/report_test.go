@@ -28,6 +28,7 @@ drop_in.action
 drop_in.path
 error
 hosts[].address
+hosts[].bypasses
 hosts[].changed
 hosts[].detail
 hosts[].lost_packets

@@ -62,6 +62,7 @@ func (r *run) allSteps() []step {
 		{name: "send", do: r.send},
 		{name: "verify", do: r.verify},
 		{name: "recover", do: r.recoverHosts},
+		{name: "bypass", do: r.bypass, skip: !r.cfg.Bypass || r.cfg.GlobalsDir == ""},
 		{name: "preload", do: r.preload, skip: !r.cfg.Preload},
 		{name: "kolla", do: r.configureKolla},
 	}

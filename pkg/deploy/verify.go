@@ -72,9 +72,14 @@ func (r *run) pullCentrally(ctx context.Context, h *host) error {
 	if r.cfg.Fallback != kolla.PerHost && r.cfg.Fallback != kolla.All {
 		return nil
 	}
+	return r.pullFrom(ctx, h, message.Pull{})
+}
+
+// pullFrom has the host's engine pull an image from the central registry.
+func (r *run) pullFrom(ctx context.Context, h *host, req message.Pull) error {
 	ctx, cancel := r.within(ctx, ServeTime)
 	defer cancel()
 	im := r.set.Images[0]
-	ref := strings.TrimPrefix(r.upstream.URL, "https://") + "/" + im.Repository + ":" + im.Tag
-	return h.call(ctx, message.CallPull, message.Pull{Reference: ref}, nil)
+	req.Reference = strings.TrimPrefix(r.upstream.URL, "https://") + "/" + im.Repository + ":" + im.Tag
+	return h.call(ctx, message.CallPull, req, nil)
 }

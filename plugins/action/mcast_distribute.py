@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 
 from ansible import constants as C
@@ -23,6 +24,12 @@ from ansible_collections.daisy.kolla_mcast.plugins.plugin_utils.hosts import Hos
 from ansible_collections.daisy.kolla_mcast.plugins.plugin_utils.progress import Narrator
 
 display = Display()
+
+# What workers display the main process prints, and into a pipe only when a buffer of
+# kilobytes is full. Ansible's strategies load this file in the main process before
+# they start a worker for the task, so this is the place to have it print line by line.
+if hasattr(sys.stdout, 'reconfigure'):
+    sys.stdout.reconfigure(line_buffering=True)
 
 # How long the program gets to clean up the hosts when the task is ended.
 PATIENCE = 40
@@ -37,6 +44,7 @@ PATH = dict(type='path')
 FLAGS = dict(
     accept_new_host_keys='--accept-new-host-keys',
     base_dir='--base-dir',
+    bypass='--bypass',
     central='--central',
     central_address='--central-address',
     central_auth_file='--central-auth-file',
@@ -89,6 +97,7 @@ ARGUMENTS = dict(
     central=TEXT, central_address=TEXT, central_port=dict(type='int'), central_ca=PATH, central_auth_file=PATH,
     fallback=dict(type='str', choices=['uniform', 'per-host', 'all']),
     globals_dir=PATH, kolla_globals=PATH, kolla_inventory=PATH, partial=dict(type='bool', default=False),
+    bypass=dict(type='bool', default=False),
     preload=dict(type='bool', default=False), preload_images=dict(type='list', elements='str', default=[]),
     timeout=TEXT,
     fail_on_failed=dict(type='bool', default=True),
@@ -294,11 +303,9 @@ class Run(object):
 
     def summary(self, report, hosts):
         """What a role has to know of it host by host: little, for every host looks at it."""
-        troubles = dict((name, dict((key, host[key]) for key in ('outcome', 'reason', 'detail') if key in host))
+        troubles = dict((name, dict((key, host[key]) for key in ('outcome', 'reason', 'detail', 'bypasses') if key in host))
                         for name, host in hosts.items() if host['outcome'] != 'local')
-        return dict(known=sorted(hosts), troubles=troubles, central=report.get('central', ''),
-                    central_ca=report.get('central_ca', ''), image=(report.get('set') or {}).get('image', ''),
-                    drop_in=report.get('drop_in') or {})
+        return dict(known=sorted(hosts), troubles=troubles)
 
     def why_failed(self, code, report):
         if code not in (OK, CENTRAL, FAILED):

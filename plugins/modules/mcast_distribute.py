@@ -150,6 +150,12 @@ options:
     description: The hosts are not all of the cloud's. What the drop-in says of others stays.
     type: bool
     default: false
+  bypass:
+    description:
+      - Where a host failed and its engine can pull from the central registry, have the drop-in send Kolla there for it,
+        whatever I(fallback) says. Needs I(globals_dir).
+    type: bool
+    default: false
   preload:
     description: Have the hosts' engines get the images too, under the names that Kolla will use.
     type: bool
@@ -267,9 +273,7 @@ summary:
   type: dict
   sample:
     known: [computer01, computer02]
-    troubles: {computer02: {outcome: central, reason: disk full}}
-    central: https://10.20.11.2:4000
-    image: kolla/centos-source-keystone:6.0.0
+    troubles: {computer02: {outcome: failed, reason: port taken, bypasses: true}}
 skipped_send:
   description: This is the result of an earlier batch.
   returned: when it is

@@ -60,7 +60,7 @@ func testAnsibleCheck(t *testing.T, s *site) {
 // before the task that runs it ends.
 func testAnsibleDeploy(t *testing.T, s *site, b bundle) {
 	clock := &lineClock{}
-	p := s.runPlay(lab.Cmd{Args: s.command("deploy", []string{"--diff", "-e", "kolla_mcast_max_rate=8M"}), Stdout: clock, Env: []string{"PYTHONUNBUFFERED=1"}})
+	p := s.runPlay(lab.Cmd{Args: s.command("deploy", []string{"--diff", "-e", "kolla_mcast_max_rate=8M"}), Stdout: clock})
 	p.wantOK()
 	p.want("failed", 0, s.names()...)
 	for _, h := range s.hosts {
@@ -238,6 +238,7 @@ func TestAnsibleFaults(t *testing.T) {
 			t.Errorf("the drop-in was\n%s\nand is\n%s", before, s.dropIn())
 		}
 	})
+	t.Run("SerialEndsWithAFailedBatch", func(t *testing.T) { testAnsibleFailedBatch(t, s.as(t)) })
 	t.Run("ModuleNamesReasons", func(t *testing.T) { testModuleNamesReasons(t, s.as(t)) })
 	t.Run("AllFromTheCentralRegistry", func(t *testing.T) {
 		s := s.as(t)
@@ -256,6 +257,36 @@ func TestAnsibleFaults(t *testing.T) {
 		p.want("failed", 1, "h3")
 		p.want("failed", 0, "h1")
 	})
+}
+
+// testAnsibleFailedBatch: Ansible ends a play after a batch of which no host is left,
+// here the first. The host of the next one, which has no registry either, has its way
+// around by then.
+func testAnsibleFailedBatch(t *testing.T, s *site) {
+	s.must(s.deploy.Shell(t.Context(), "rm "+dropInFile))
+	s.write("failed-batch.yml", `
+- name: In batches
+  hosts: h2:h3:h1
+  order: inventory
+  gather_facts: false
+  serial: [1, 2]
+  any_errors_fatal: true
+  pre_tasks:
+    - name: Begin with the host that cannot be reached
+      ansible.builtin.assert:
+        that: ansible_play_batch == ['h2'] or 'h2' not in ansible_play_batch
+  roles:
+    - role: daisy.kolla_mcast.kolla_mcast
+`)
+	s.write("inventory", "h2 ansible_host="+s.Host("h2").Addr().String()+"\nh3 ansible_host="+s.Host("h3").Addr().String()+
+		"\nh1 ansible_host="+s.Host("h1").Addr().String()+"\n[control]\nh1\n[compute]\nh2\nh3\n[all:vars]\nansible_user=root\n")
+	defer s.inventory("ansible_user=root")
+	p := s.play("failed-batch.yml")
+	p.want("failed", 1, "h2")
+	if p.Code == 0 || p.recap["h3"] != nil {
+		t.Errorf("exit code %d, hosts of the play: %v", p.Code, p.recap)
+	}
+	s.kolla("--limit", "!h2").wantOK()
 }
 
 // testModuleNamesReasons has the module fail by itself, with each host's reason, and

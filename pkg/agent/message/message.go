@@ -275,6 +275,8 @@ type Verify struct {
 // Pull has the host's engine pull one image (R12).
 type Pull struct {
 	Reference string `json:"reference"`
+	// Upstream is what the engine is told to trust first; nil when it was told.
+	Upstream *registry.Upstream `json:"upstream,omitempty"`
 }
 
 // Unpack asks the sender what images of the set come to in the engines of hosts of
