@@ -61,10 +61,57 @@ func TestFault24RottenBlob(t *testing.T) {
 	f.wantServed(f.Host("h2"), b, "store")
 }
 
-// rot changes a byte in the middle of the host's largest blob.
-func (f *fleet) rot(name string, b bundle) {
+// TestFault24RottenCentralBlob: a byte of a layer of an older set changes in the central
+// store. The rollback to that set finds it before it is served, reads the bundle again,
+// and sends nothing to hosts that have all of it.
+func TestFault24RottenCentralBlob(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, fleetConfig{Targets: 1})
+	const central = baseDir + "/central"
+	older, newer := bigBundle(t), changedBigBundle(t)
+	paths := make(map[string]string)
+	for name, b := range map[string]bundle{"older": older, "newer": newer} {
+		paths[name] = "/root/" + name + ".tgz"
+		f.must(f.deploy.CopyIn(b.path, paths[name], 0o644))
+	}
+	f.distribute(paths["older"]).wantCode(exitLocal)
+	f.distribute(paths["newer"]).wantCode(exitLocal)
+	f.rotIn("deploy", central)
+	f.rotAll("deploy", central, older, newer)
+
+	r := f.wantDistributed(paths["older"], older)
+	if r.report.SentBytes != 0 {
+		t.Errorf("the rollback sent %d bytes", r.report.SentBytes)
+	}
+	f.must(f.deploy.Shell(within(t, time.Minute), "daisy-mcast registry verify --store "+central))
+	r = f.wantDistributed(paths["newer"], newer)
+	if r.report.SentBytes != 0 {
+		t.Errorf("the way back sent %d bytes", r.report.SentBytes)
+	}
+	f.must(f.deploy.Shell(within(t, time.Minute), "daisy-mcast registry verify --all --store "+central))
+}
+
+// rotAll changes a byte of every blob that the first bundle has and the second has not.
+func (f *fleet) rotAll(name, store string, has, hasNot bundle) {
 	f.t.Helper()
-	files, err := f.Host(name).Walk(storeDir + "/docker/registry/v2/blobs")
+	for digest := range has.blobs {
+		if _, ok := hasNot.blobs[digest]; ok {
+			continue
+		}
+		hex := strings.TrimPrefix(digest, "sha256:")
+		f.flip(name, store+"/docker/registry/v2/blobs/sha256/"+hex[:2]+"/"+hex+"/data")
+	}
+}
+
+// rot changes a byte in the middle of the host's largest blob.
+func (f *fleet) rot(name string, _ bundle) {
+	f.t.Helper()
+	f.rotIn(name, storeDir)
+}
+
+func (f *fleet) rotIn(name, store string) {
+	f.t.Helper()
+	files, err := f.Host(name).Walk(store + "/docker/registry/v2/blobs")
 	f.must(err)
 	var largest string
 	for path, size := range files {
@@ -72,10 +119,16 @@ func (f *fleet) rot(name string, b bundle) {
 			largest = path
 		}
 	}
-	data, err := f.Host(name).ReadFile(largest)
+	f.flip(name, largest)
+}
+
+// flip changes a byte in the middle of a file.
+func (f *fleet) flip(name, path string) {
+	f.t.Helper()
+	data, err := f.Host(name).ReadFile(path)
 	f.must(err)
 	data[len(data)/2] ^= 1
-	f.must(f.Host(name).WriteFile(largest, data, 0o644))
+	f.must(f.Host(name).WriteFile(path, data, 0o644))
 }
 
 // TestFault76OutputsThatFail: what is printed cannot be written; the work is

@@ -130,3 +130,43 @@ func TestDistributeFromARegistry(t *testing.T) {
 	r.wantCode(exitLocal)
 	f.wantLocal(r, b, f.targets...)
 }
+
+// TestDistributeFromTheEngine distributes what the deploy server's Docker has. A second
+// run has no image saved again, and finds a blob that was damaged meanwhile.
+func TestDistributeFromTheEngine(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, fleetConfig{Targets: 1, Engines: map[string]lab.Engine{"deploy": lab.Docker}})
+	b := smallBundle(t)
+	ctx := within(t, 3*time.Minute)
+	f.must(f.deploy.Shell(ctx, "mkdir /root/reg && tar xzf "+f.put(b)+" -C /root/reg"))
+	const source = "127.0.0.1:5000"
+	serving, err := f.deploy.Start(lab.Cmd{Args: []string{"daisy-mcast", "registry", "serve", "--store", "/root/reg/tmp/registry", "--listen", source}})
+	f.must(err)
+	defer serving.Stop(time.Second)
+	f.must(f.deploy.AwaitListener(ctx, source))
+	for _, ref := range b.references() {
+		f.must(f.deploy.Shell(ctx, "docker pull -q "+source+"/"+ref))
+	}
+	want := inspect(t, f.deploy, "daisy-mcast", "docker://")
+	run := func() run {
+		t.Helper()
+		r := f.distribute("--image", "kolla/*", "docker://")
+		r.wantCode(exitLocal)
+		served := inspect(t, f.Host("h1"), f.programOn(f.Host("h1")), "registry://"+hostRegistry)
+		served.wantNames(t, want)
+		return r
+	}
+	// The archives' layers are not compressed, which is told when one is read.
+	const saved = "layers are not compressed"
+	if r := run(); !strings.Contains(r.Stderr, saved) {
+		t.Errorf("no image was saved: %s", r.Stderr)
+	}
+	if r := run(); strings.Contains(r.Stderr, saved) || r.report.SentBytes != 0 {
+		t.Errorf("a run that changes nothing sent %d bytes: %s", r.report.SentBytes, r.Stderr)
+	}
+	f.rotIn("deploy", baseDir+"/central")
+	if r := run(); !strings.Contains(r.Stderr, saved) || r.report.SentBytes != 0 {
+		t.Errorf("the repair of the central store sent %d bytes: %s", r.report.SentBytes, r.Stderr)
+	}
+	f.must(f.deploy.Shell(ctx, "daisy-mcast registry verify --store "+baseDir+"/central"))
+}
