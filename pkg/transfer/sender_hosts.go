@@ -49,9 +49,12 @@ type host struct {
 	owed    uint64           // in fetch
 	fetched uint64           // sent to it one to one, in the session
 	asked   uint64           // sent to the group because it asked, in the session
-	gotAt   time.Duration    // when it last told of something new
-	got     uint64           // packets, as it told
-	isFull  bool             // it has said to hold all packets
+	// askedWhole is of blocks of which it had nothing: they may never have been sent,
+	// because others hold them, or before it came.
+	askedWhole uint64
+	gotAt      time.Duration // when it last told of something new
+	got        uint64        // packets, as it told
+	isFull     bool          // it has said to hold all packets
 }
 
 // A mark is a point in what a host received.
@@ -166,11 +169,12 @@ func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 	s.check(now)
 }
 
-// noteStep notes when a host last came further, or had nothing to come further by.
+// noteStep notes when a host last came further, or had nothing to come further by. One
+// that is served alone comes further by what it fetches, whatever it says (fault 57).
 func (s *Sender) noteStep(now time.Duration, h *host, r *wire.Report) {
 	isFirstWhole := !h.isFull && s.isWhole(h)
 	hasAllSent := h.state == attached && h.oldest >= s.nextSend && !s.isWhole(h)
-	if r.Counters.Received > h.got || isFirstWhole || hasAllSent {
+	if r.Counters.Received > h.got && h.state != alone || isFirstWhole || hasAllSent {
 		h.gotAt = now
 	}
 	h.got = max(h.got, r.Counters.Received)
@@ -182,7 +186,8 @@ func (s *Sender) noteStep(now time.Duration, h *host, r *wire.Report) {
 func (s *Sender) asksTooMuch(h *host, r *wire.Report) bool {
 	lost := h.counter - min(h.counter, r.Counters.Received)
 	return h.asked > askFactor*lost+uint64(askShare*float64(h.counter))+askFree ||
-		h.asked > askBudget*s.packets()+askFree
+		h.askedWhole > askFactor*lost+s.packets()+askFree ||
+		h.asked+h.askedWhole > askBudget*s.packets()+askFree
 }
 
 // deficit returns how many packets of a block h lacks, as it told last.

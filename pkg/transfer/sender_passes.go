@@ -86,7 +86,7 @@ func (s *Sender) Fetch(now time.Duration, id HostID, packets rangeset.Set) {
 	if h == nil || h.state >= completed {
 		return
 	}
-	h.heard, h.gotAt = now, now
+	h.heard = now
 	if h.fetched > fetchBudget*s.packets()+maxFetch {
 		s.fail(h, wire.Misbehaved) // it would keep the session up for ever (fault 57)
 		return
@@ -98,6 +98,7 @@ func (s *Sender) Fetch(now time.Duration, id HostID, packets rangeset.Set) {
 		r.End = min(r.End, s.packets())
 		if r.End > r.First {
 			h.fetch = append(h.fetch, r)
+			h.gotAt = now
 			h.owed += r.Len()
 			s.owing += r.Len()
 		}

@@ -121,7 +121,12 @@ func (s *Sender) planRepairs(now time.Duration) {
 			return false
 		}
 		for _, l := range b.lacks {
-			if h := s.hosts[l.host]; h != nil && !l.isGuess {
+			h := s.hosts[l.host]
+			switch {
+			case h == nil:
+			case l.need >= b.packets && !l.isGuess:
+				h.askedWhole += uint64(l.need)
+			default:
 				h.asked += uint64(l.need)
 			}
 		}
