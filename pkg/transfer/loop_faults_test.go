@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -335,6 +336,25 @@ func (l *lateWriter) Write(p []byte) (int, error) {
 	time.Sleep(l.late)
 	l.late = 0
 	return l.Buffer.Write(p)
+}
+
+// TestEverLater: hosts that join in the pass for the late, and in the one for those that
+// are later, get what they missed; the last of all over its connection.
+func TestEverLater(t *testing.T) {
+	want := testBytes(8 << 20)
+	s := newSession(t, 4, FileSource(bytes.NewReader(want), int64(len(want))))
+	s.send.MaxRate = 50 * pace.Mbps                   // 1.4 s for the main pass, of 5858 packets
+	for i, packets := range []int{3000, 3500, 3500} { // more than half: of its own pass
+		joins := make(chan struct{})
+		s.hosts[i].dropIf(after(packets, sync.OnceFunc(func() { close(joins) })))
+		s.hosts[i+1].start = joins
+	}
+	s.send.JoinTimeout = 200 * time.Millisecond
+	s.run()
+	s.wantAll(want, s.hosts...)
+	if r := s.hosts[3].result; r.Repairs == 0 || r.Detached != wire.Late {
+		t.Errorf("%+v", r)
+	}
 }
 
 // TestFault28LateReader: the session goes on as soon as what is written in order is

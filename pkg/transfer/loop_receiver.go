@@ -227,7 +227,8 @@ func (r *reception) run(ctx context.Context) (ReceiveResult, error) {
 	renewing.Go(r.renew)
 	r.wg.Go(r.listen)
 	if r.resume.isOn {
-		r.wg.Go(r.recheck)
+		size := r.core.size // the loop may write it again
+		r.wg.Go(func() { r.recheck(size) })
 	}
 	r.loop()
 	close(r.quit)

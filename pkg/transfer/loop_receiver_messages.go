@@ -102,18 +102,17 @@ func (r *reception) mend(m wire.Repair) {
 	r.fetch(r.clock.now())
 }
 
-// detach takes in that the others do not wait for us, and at the second time that
-// multicast is over for us.
+// detach takes in that the others do not wait for us, or that multicast is over for us.
 func (r *reception) detach(m wire.Detach) {
-	isSecond := r.result.Detached != 0
+	isFirst := r.result.Detached == 0
 	r.result.Detached = m.Reason
 	switch {
 	case m.Reason == wire.NoMulticast:
 		r.log.Warn("no multicast received: the stream comes over TCP; see whether the network lets the group through")
-	case !isSecond:
+	case isFirst:
 		r.log.Warn("the others do not wait for this host", "reason", m.Reason)
 	}
-	if isSecond || m.Reason == wire.NoMulticast {
+	if m.Alone {
 		r.core.Alone()
 		r.fetch(r.clock.now())
 	}

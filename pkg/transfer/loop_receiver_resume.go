@@ -41,9 +41,10 @@ func (r *reception) announceResume(c *conn, w wire.Welcome) error {
 	return c.send(wire.Resume{})
 }
 
-// recheck reads what the journal names, on a goroutine of its own.
-func (r *reception) recheck() {
-	held, spoiled := r.sink.journal.recheck(r.g, r.core.size, r.sink.file, r.quit)
+// recheck reads what the journal names of a stream of such a size, on a goroutine of its
+// own.
+func (r *reception) recheck(size uint64) {
+	held, spoiled := r.sink.journal.recheck(r.g, size, r.sink.file, r.quit)
 	r.post(func() {
 		if spoiled > 0 {
 			r.log.Warn("part of what was received before is not what it was, and is received again", "segments", spoiled)

@@ -24,7 +24,6 @@ type peer struct {
 	isReady    bool
 	isResuming bool // it looks what it holds, and will tell
 	isOver     bool // it left, or was told BYE
-	isTold     bool // a DETACH was sent
 	seen       uint64
 	told       int // digests sent to it
 	stash      []wire.PacketID
@@ -210,12 +209,7 @@ func (s *sending) actOn(p *peer, e Event) {
 	case Detached, Alone:
 		p.result.Detached = e.Reason
 		s.log.Warn("receiver is detached: the others do not wait for it", "receiver", p.name, "reason", e.Reason)
-		detach := wire.Detach{Reason: e.Reason}
-		s.say(p, detach)
-		if e.Kind == Alone && !p.isTold && e.Reason != wire.NoMulticast {
-			s.say(p, detach) // the second tells it that it is alone
-		}
-		p.isTold = true
+		s.say(p, wire.Detach{Alone: e.Kind == Alone, Reason: e.Reason})
 	case Failed:
 		s.dismiss(p, e.Reason, "")
 	}

@@ -76,6 +76,7 @@ func (s *Sender) Join(now time.Duration, id HostID) {
 	case s.cfg.Mode == wire.Stream:
 		s.fail(h, wire.Gone)
 	default:
+		h.reason = wire.Late
 		s.become(h, waiting)
 	}
 }

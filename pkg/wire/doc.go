@@ -140,7 +140,8 @@
 //	               u16   index, below 192
 //	               1 to 8932 bytes of payload, the rest of the frame
 //
-//	11 DETACH   S  u8    reason
+//	11 DETACH   S  u8    1 if it is served alone from now on, else 0
+//	               u8    reason
 //	               u8    length of a text
 //	               ...   the text, UTF-8
 //
@@ -150,7 +151,9 @@
 //	13 DONE     R  32    root
 //	               7 u64 counters, as in REPORT
 //
-//	14 BYE      S R  as DETACH
+//	14 BYE      S R  u8    reason
+//	                 u8    length of a text
+//	                 ...   the text, UTF-8
 //
 //	15 BEAT     S  u64   counter of the next packet, at most 2^28
 //
@@ -163,8 +166,8 @@
 // Reasons: 1 finished, 2 too slow, 3 silent, 4 no multicast received, 5 too
 // much loss, 6 corrupt segments, 7 refused, 8 connected again, 9 incompatible
 // version, 10 broke the protocol, 11 no longer in the stream's window, 12 local
-// fault, 13 interrupted, 14 session exhausted, 15 behind its disk. A reason that
-// is not known is shown by its number. What is not printable in a text is shown as "?".
+// fault, 13 interrupted, 14 session exhausted, 15 behind its disk, 16 joined late. A
+// reason that is not known is shown by its number. What is not printable in a text is shown as "?".
 //
 // # Limitations
 //

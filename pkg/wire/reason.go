@@ -42,6 +42,8 @@ const (
 	Exhausted
 	// Behind: its disk, or who reads from it, is too slow for the others.
 	Behind
+	// Late: it joined when the last pass for the detached had begun.
+	Late
 )
 
 var reasonNames = [...]string{
@@ -51,7 +53,7 @@ var reasonNames = [...]string{
 	Incompatible: "incompatible version", Misbehaved: "broke the protocol",
 	Gone: "no longer in the stream's window", Local: "local fault",
 	Interrupted: "interrupted", Exhausted: "session exhausted",
-	Behind: "behind its disk",
+	Behind: "behind its disk", Late: "joined late",
 }
 
 // String returns the reason in words fit for a table.

@@ -47,5 +47,5 @@ func TestTextIsFitToBeShown(t *testing.T) {
 
 func TestTextLongerThanTheFrame(t *testing.T) {
 	refused(t, TypeBye, []byte{1, 255, 'x'}, "1 bytes where a field of 255 was due")
-	refused(t, TypeDetach, []byte{1, 2, 'x'}, "1 bytes where a field of 2 was due")
+	refused(t, TypeDetach, []byte{0, 1, 2, 'x'}, "1 bytes where a field of 2 was due")
 }
