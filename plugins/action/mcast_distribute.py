@@ -249,6 +249,8 @@ class Run(object):
             try:
                 process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.PIPE,
                                            pass_fds=passed, env=dict(os.environ, NO_COLOR='1'))
+            except OSError as e:
+                raise self.program.unusable(e)
             finally:
                 for fd in passed:
                     os.close(fd)
@@ -298,7 +300,8 @@ class Run(object):
         result['msg'] = ', '.join('%d %s' % (counts.get(k, 0), k) for k in ('local', 'central', 'failed'))
         why = self.why_failed(code, report)
         if why:
-            result.update(failed=True, msg='%s (%s)%s' % (why, result['msg'], self.reasons(hosts)))
+            reasons = self.reasons(hosts) if code in (CENTRAL, FAILED) else ''  # the others say them
+            result.update(failed=True, msg='%s (%s)%s' % (why, result['msg'], reasons))
         return result
 
     def summary(self, report, hosts):

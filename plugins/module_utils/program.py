@@ -92,7 +92,8 @@ class Program(object):
     def locate(cls, binary_path, version=None, base_dir=None):
         path = find(binary_path, base_dir)
         if path is None:
-            raise ProgramError('there is no program %s here: install it, or name it with binary_path' % binary_path)
+            raise ProgramError('there is no program %s here: install it, or name it with binary_path (kolla_mcast_program of the role)'
+                               % binary_path)
         program = cls(path)
         if version:
             program.check(version)
@@ -110,12 +111,16 @@ class Program(object):
         if not found.startswith(wanted):
             raise ProgramError('%s is version %s, and %s is wanted' % (self.path, found, wanted))
 
+    def unusable(self, error):
+        """The error of a file that this machine cannot run."""
+        return ProgramError('%s cannot be run: %s: is it %s for this machine?' % (self.path, error.strerror, NAME))
+
     def run(self, args, stdin=None):
         try:
             process = subprocess.Popen([self.path] + args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                        stderr=subprocess.PIPE, universal_newlines=True)
         except OSError as e:
-            raise ProgramError('%s cannot be run: %s' % (self.path, e))
+            raise self.unusable(e)
         out, err = process.communicate(stdin or '')
         return Answer(process.returncode, out, err)
 

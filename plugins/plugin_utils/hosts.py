@@ -61,9 +61,14 @@ class Hosts(object):
         return entries
 
     def entry(self, name):
+        if name not in self.hostvars:
+            raise AnsibleError('host %s is not in the inventory' % name)
         hv = self.hostvars[name]
         entry = dict(name=name, become=self.becomes(hv))
         address = hv.get('ansible_host') or hv.get('ansible_ssh_host')
+        if ':' in to_text(address or name):
+            raise AnsibleError('host %s: its address %s is IPv6, and the multicast is IPv4 only: give it an ansible_host that is IPv4, or a name'
+                               % (name, address or name))
         if address and address != name:
             entry['address'] = to_text(address)
         connection = hv.get('ansible_connection') or self.task.connection or 'ssh'
