@@ -65,10 +65,10 @@ func TestNativeCarrierBringsTheSet(t *testing.T) {
 	}
 }
 
-// TestFault54NativeCarrierKnowsItsHosts: a host whose key the sender was not told
-// gets nothing, and the others all.
-func TestFault54NativeCarrierKnowsItsHosts(t *testing.T) {
-	f := newFleet(t, 2)
+// newFleetWithStranger is two hosts that know the set, and the key of neither.
+func newFleetWithStranger(t *testing.T) (f *fleet, pin string) {
+	t.Helper()
+	f = newFleet(t, 2)
 	for _, h := range f.hosts {
 		h.list(f.set, f.upstream)
 	}
@@ -76,7 +76,14 @@ func TestFault54NativeCarrierKnowsItsHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent, got, err := f.nativeTransfer(func(s *message.Send) { s.Pins[1] = other.Pin().String() })
+	return f, other.Pin().String()
+}
+
+// TestFault54NativeCarrierKnowsItsHosts: a host whose key the sender was not told
+// gets nothing, and the others all.
+func TestFault54NativeCarrierKnowsItsHosts(t *testing.T) {
+	f, stranger := newFleetWithStranger(t)
+	sent, got, err := f.nativeTransfer(func(s *message.Send) { s.Pins[1] = stranger })
 	if err != nil || sent.Clients["127.0.0.3"] == "" || len(sent.Clients) != 1 {
 		t.Errorf("sent %+v, %v", sent, err)
 	}
@@ -90,16 +97,9 @@ func TestFault54NativeCarrierKnowsItsHosts(t *testing.T) {
 
 // TestNativeCarrierHasAQuorum: fewer join than it takes, so nobody gets anything.
 func TestNativeCarrierHasAQuorum(t *testing.T) {
-	f := newFleet(t, 2)
-	for _, h := range f.hosts {
-		h.list(f.set, f.upstream)
-	}
-	other, err := transfer.NewIdentity()
-	if err != nil {
-		t.Fatal(err)
-	}
+	f, stranger := newFleetWithStranger(t)
 	_, got, err := f.nativeTransfer(func(s *message.Send) {
-		s.Pins[1], s.Quorum, s.SlowHosts, s.MinRate, s.DSCP = other.Pin().String(), 2, "wait", 1_000_000, 8
+		s.Pins[1], s.Quorum, s.SlowHosts, s.MinRate, s.DSCP = stranger, 2, "wait", 1_000_000, 8
 	})
 	if err == nil || !strings.Contains(err.Error(), "quorum") {
 		t.Errorf("sending: %v", err)

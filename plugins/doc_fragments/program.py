@@ -54,3 +54,25 @@ options:
     description: The store's directory. By default C(store) in I(base_dir).
     type: path
 '''
+
+    CHOICE = r'''
+options:
+  images:
+    description: Take only images like these patterns from I(bundle).
+    type: list
+    elements: str
+    default: []
+  image_list:
+    description: Take only the images that this file lists, one C(repository:tag) a line.
+    type: path
+'''
+
+    READS = r'''
+attributes:
+  check_mode:
+    description: Changes nothing.
+    support: full
+  diff_mode:
+    description: Changes nothing.
+    support: none
+'''

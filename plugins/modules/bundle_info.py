@@ -14,27 +14,14 @@ description:
   - Runs C(daisy-mcast bundle inspect) where the bundle is, which is the control node.
 extends_documentation_fragment:
   - daisy.kolla_mcast.program
+  - daisy.kolla_mcast.program.choice
+  - daisy.kolla_mcast.program.reads
 options:
   bundle:
     description:
       - The bundle, such as Daisy's C(kolla-image*.tgz), or any other source that C(daisy-mcast bundle inspect) takes.
       - By default the only one in C(/var/lib/daisy/versionfile/kolla).
     type: str
-  images:
-    description: Take only images like these patterns from I(bundle).
-    type: list
-    elements: str
-    default: []
-  image_list:
-    description: Take only the images that this file lists, one C(repository:tag) a line.
-    type: path
-attributes:
-  check_mode:
-    description: Changes nothing.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
 '''
 
 EXAMPLES = r'''

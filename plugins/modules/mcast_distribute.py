@@ -19,6 +19,7 @@ description:
   - Use it with C(run_once), and with I(become) where the hosts' user is not root.
 extends_documentation_fragment:
   - daisy.kolla_mcast.program
+  - daisy.kolla_mcast.program.choice
 options:
   bundle:
     description:
@@ -26,14 +27,6 @@ options:
       - Or another source that the program takes, as C(registry://HOST:PORT) or C(docker://).
       - By default the only one in C(/var/lib/daisy/versionfile/kolla).
     type: str
-  images:
-    description: Take only images like these patterns from I(bundle).
-    type: list
-    elements: str
-    default: []
-  image_list:
-    description: Take only the images that this file lists, one C(repository:tag) a line.
-    type: path
   checksum:
     description: SHA-512 of the bundle, or C(auto), C(required), or a file that has it.
     type: str

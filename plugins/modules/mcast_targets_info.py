@@ -14,6 +14,7 @@ description:
   - Runs C(daisy-mcast targets) where the files are, which is the control node. No host is contacted.
 extends_documentation_fragment:
   - daisy.kolla_mcast.program
+  - daisy.kolla_mcast.program.reads
 options:
   deploy_file:
     description: Daisy's C(deploy.yml). Either this or I(hosts_file) is needed.
@@ -37,13 +38,6 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  check_mode:
-    description: Changes nothing.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
 '''
 
 EXAMPLES = r'''

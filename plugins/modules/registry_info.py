@@ -16,13 +16,7 @@ description:
 extends_documentation_fragment:
   - daisy.kolla_mcast.program
   - daisy.kolla_mcast.program.host
-attributes:
-  check_mode:
-    description: Changes nothing.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
+  - daisy.kolla_mcast.program.reads
 '''
 
 EXAMPLES = r'''

@@ -1,6 +1,7 @@
 package lab_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -74,14 +75,21 @@ func TestR2KeyboardInteractiveLogin(t *testing.T) {
 	}
 }
 
-func TestChangedHostKeyIsNoticed(t *testing.T) {
-	t.Parallel()
+// operatorAndHost is a host, and one from which root may log in to it.
+func operatorAndHost(t *testing.T) (ctx context.Context, deploy, h1 *lab.Host) {
+	t.Helper()
 	l := lab.New(t, lab.Config{Hosts: hosts("deploy", "h1")})
-	ctx := within(t, 30*time.Second)
-	deploy, h1 := l.Host("deploy"), l.Host("h1")
+	ctx = within(t, 30*time.Second)
+	deploy, h1 = l.Host("deploy"), l.Host("h1")
 	if err := deploy.Operator(ctx, "root", "root", h1); err != nil {
 		t.Fatal(err)
 	}
+	return ctx, deploy, h1
+}
+
+func TestChangedHostKeyIsNoticed(t *testing.T) {
+	t.Parallel()
+	ctx, deploy, h1 := operatorAndHost(t)
 	if err := h1.ChangeHostKey(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -93,12 +101,7 @@ func TestChangedHostKeyIsNoticed(t *testing.T) {
 
 func TestR6ProxyReachesLogins(t *testing.T) {
 	t.Parallel()
-	l := lab.New(t, lab.Config{Hosts: hosts("deploy", "h1")})
-	ctx := within(t, 30*time.Second)
-	deploy, h1 := l.Host("deploy"), l.Host("h1")
-	if err := deploy.Operator(ctx, "root", "root", h1); err != nil {
-		t.Fatal(err)
-	}
+	ctx, deploy, h1 := operatorAndHost(t)
 	if err := h1.SetProxy("http://127.0.0.1:9"); err != nil {
 		t.Fatal(err)
 	}
