@@ -18,6 +18,7 @@ var advice = []struct {
 	{ErrOrigin, "run it again when the source answers; blobs that are whole are not fetched again"},
 	{ErrUnsigned, "sign the image with that key, or name the key that signed it; signatures lie beside the images or in BUNDLE.sig"},
 	{ErrForeign, "take it with --foreign take, or leave it out with --image"},
+	{ErrNoImage, "add it to the source, or take it out of --image and --image-list"},
 	{ErrConflict, "give one of them another name or tag, or choose with --image"},
 	{ErrCheckSum, "copy the bundle again, with its .sha512sum; 'sha512sum --check' compares them by hand"},
 	{ErrTruncated, "copy the source again, all of it, or make it anew"},

@@ -1,7 +1,10 @@
 package imageset
 
 import (
+	"fmt"
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
@@ -22,4 +25,29 @@ func MatchImage(patterns []string, repo, tag string) bool {
 		}
 	}
 	return false
+}
+
+// findAsked refuses a source without an image that was asked for by its name: an
+// operator's list would come to half a cloud otherwise. A pattern with wildcards that
+// no image is like is noted.
+func (im *importer) findAsked() error {
+	var missing []string
+	for _, p := range im.opts.Images {
+		isMet := slices.ContainsFunc(im.tags, func(i store.Image) bool { return MatchImage([]string{p}, i.Repository, i.Tag) })
+		switch {
+		case isMet:
+		case strings.ContainsAny(p, `*?[\`):
+			im.unmet = append(im.unmet, p)
+		default:
+			missing = append(missing, printable(p))
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	more := ""
+	if n := len(missing) - maxNotes; n > 0 {
+		missing, more = missing[:maxNotes], fmt.Sprintf(" and %d more", n)
+	}
+	return &RefusedError{Image: strings.Join(missing, ", ") + more, Err: ErrNoImage}
 }

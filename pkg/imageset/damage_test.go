@@ -59,7 +59,7 @@ func TestFault66DamageNamesTheImage(t *testing.T) {
 // All that a source can be refused for comes with advice.
 func TestAdvice(t *testing.T) {
 	for _, err := range []error{ErrNotBundle, ErrTruncated, ErrCorrupt, ErrUnsafe, ErrTooLarge, ErrMissingBlob, ErrNoRevision,
-		ErrCheckSum, ErrNoSpace, ErrSourceChanged, ErrOrigin, ErrForeign, ErrConflict, ErrNoBundle, ErrManyBundles, ErrUnsigned,
+		ErrCheckSum, ErrNoSpace, ErrSourceChanged, ErrOrigin, ErrForeign, ErrNoImage, ErrConflict, ErrNoBundle, ErrManyBundles, ErrUnsigned,
 		store.ErrDigestMismatch, store.ErrSizeMismatch, store.ErrManifest} {
 		if Advice(&RefusedError{Image: "x:1", Err: err}) == "" {
 			t.Errorf("no advice for %v", err)

@@ -35,6 +35,8 @@ var (
 	ErrOrigin = errors.New("imageset: cannot read from the images' source")
 	// ErrForeign: a layer that registries need not hold, and such are not wanted.
 	ErrForeign = errors.New("imageset: image has a foreign layer")
+	// ErrNoImage: an image that was asked for by its name is not there.
+	ErrNoImage = errors.New("imageset: not in the source")
 	// ErrConflict: two sources have different images of one name.
 	ErrConflict = errors.New("imageset: the name stands for two images")
 	// ErrNoBundle and ErrManyBundles: FindBundle needs exactly one.

@@ -43,6 +43,9 @@ func (r *resolver) resolveAll(ctx context.Context) error {
 	if len(r.im.tags) == 0 {
 		return fmt.Errorf("%w: there is no image with a tag", ErrNotBundle)
 	}
+	if err := r.im.findAsked(); err != nil {
+		return err
+	}
 	slices.SortFunc(r.im.tags, func(a, b store.Image) int {
 		return cmp.Or(strings.Compare(a.Repository, b.Repository), strings.Compare(a.Tag, b.Tag))
 	})
