@@ -44,7 +44,7 @@ func (f *sourceFlags) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&f.ca, "source-ca", "", "trust this CA, a PEM `FILE`, for registry://, in place of the system's")
 	flags.BoolVar(&f.insecure, "source-insecure", false, "speak HTTP to registry:// off loopback too: nobody proves which image a tag means")
 	flags.StringVar(&f.verifyKey, "verify-key", "", "refuse what is not signed by this public key, a PEM `FILE`: the bundle, by BUNDLE.sig, or else each image, by cosign's signatures in the source")
-	flags.StringVar(&f.checksum, "checksum", "auto", "SHA-512 of the bundle: `auto` (its .sha512sum where there is one), required, a file of sha512sum's form, or 128 hex digits")
+	flags.StringVar(&f.checksum, "checksum", "auto", "the bundle's SHA-512, `HOW`: auto (its .sha512sum where there is one), required, a file of sha512sum's form, or 128 hex digits")
 }
 
 // maxImageList bounds --image-list, in bytes.
