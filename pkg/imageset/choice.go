@@ -37,7 +37,7 @@ func (im *importer) findAsked() error {
 		switch {
 		case isMet:
 		case strings.ContainsAny(p, `*?[\`):
-			im.unmet = append(im.unmet, p)
+			im.unmet = append(im.unmet, "no image is like "+printable(p))
 		default:
 			missing = append(missing, printable(p))
 		}

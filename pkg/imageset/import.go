@@ -127,7 +127,7 @@ type importer struct {
 	names   map[nameHash]bool // of files, to find doubles
 	skipped []string          // entries left out
 	skips   int               // how many there are
-	unmet   []string          // patterns that no image is like
+	unmet   []string          // what is not as it was asked for, in words
 	absent  []string          // what images lack and may lack, in words
 
 	from    string // the place that is being read, where there are several

@@ -109,8 +109,11 @@ func (im *importer) noteAbsent() {
 	if im.beside > 0 {
 		im.note(fmt.Sprintf("%d signatures and attestations beside images were left out", im.beside))
 	}
-	for _, p := range im.unmet[:min(len(im.unmet), maxNotes)] {
-		im.note("no image is like " + printable(p))
+	for _, text := range im.unmet[:min(len(im.unmet), maxNotes)] {
+		im.note(text)
+	}
+	if more := len(im.unmet) - maxNotes; more > 0 {
+		im.note(fmt.Sprintf("%d more are not as asked for", more))
 	}
 	for _, text := range im.absent[:min(len(im.absent), maxNotes)] {
 		im.note(text)

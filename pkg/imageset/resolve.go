@@ -182,8 +182,13 @@ func (r *resolver) child(c store.Descriptor) error {
 // config notes the architecture of an image.
 func (r *resolver) config(m store.Manifest) error {
 	arch, err := r.im.architecture(m)
-	if arch != "" {
-		r.archs[arch] = true
+	if arch == "" {
+		return err
+	}
+	r.archs[arch] = true
+	if !slices.ContainsFunc(r.im.opts.Platforms, func(p store.Platform) bool { return p.Architecture == arch }) &&
+		len(r.im.opts.Platforms) > 0 {
+		r.im.unmet = append(r.im.unmet, fmt.Sprintf("%s is for %s alone, and was taken as it is", r.image, printable(arch)))
 	}
 	return err
 }
