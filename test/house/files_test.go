@@ -63,3 +63,18 @@ func TestFilesAreFormatted(t *testing.T) {
 		}
 	})
 }
+
+// TestArchitectureNamesEveryPackage: the document's table is for who looks for the
+// place of a change.
+func TestArchitectureNamesEveryPackage(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs/ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range table {
+		short := strings.TrimPrefix(r.path, "pkg/")
+		if !bytes.Contains(text, []byte("`"+r.path+"`")) && !bytes.Contains(text, []byte("`"+short+"`")) {
+			t.Errorf("docs/ARCHITECTURE.md does not name %s", r.path)
+		}
+	}
+}
