@@ -211,6 +211,26 @@ func TestByToken(t *testing.T) {
 	}
 }
 
+// TestFault7BackByToken: a receiver that died and is started again, with a key of its own
+// as each has, counts as one host that has everything (I4).
+func TestFault7BackByToken(t *testing.T) {
+	want := testBytes(16 << 20)
+	s := newSession(t, 3, FileSource(bytes.NewReader(want), int64(len(want))))
+	s.send.Hosts, s.send.Receivers, s.send.Secret = nil, 2, Secret{1, 2, 3}
+	s.send.MaxRate = 100 * pace.Mbps
+	dead, again := s.hosts[1], s.hosts[2]
+	again.cfg.LocalIP = dead.cfg.LocalIP
+	again.start = dead.ctx.Done()
+	dead.dropIf(after(2000, dead.cancel))
+	for _, h := range s.hosts {
+		h.cfg.Secret = s.send.Secret
+	}
+	s.run()
+	if s.sendErr != nil || len(s.result.Hosts) != 2 || s.result.Done() != 2 || s.hosts[0].err != nil || again.err != nil {
+		t.Errorf("%v, %+v; %v, %v", s.sendErr, s.result, s.hosts[0].err, again.err)
+	}
+}
+
 // TestFault1NobodyComes and a sender that is not there end by themselves.
 func TestFault1NobodyComes(t *testing.T) {
 	s := newSession(t, 1, FileSource(bytes.NewReader(nil), 0))
@@ -239,6 +259,9 @@ func TestFault5SenderIsInterrupted(t *testing.T) {
 	var bye *ByeError
 	if !errors.Is(s.sendErr, context.Canceled) || !errors.As(s.hosts[1].err, &bye) || bye.Reason != wire.Interrupted {
 		t.Errorf("%v; %v", s.sendErr, s.hosts[1].err)
+	}
+	if s.result.Elapsed == 0 || s.result.Rate == 0 {
+		t.Errorf("it says to have sent nothing: %+v", s.result)
 	}
 }
 

@@ -88,7 +88,7 @@ type HostResult struct {
 // A SendResult is what became of all.
 type SendResult struct {
 	Hosts    []HostResult
-	Size     int64  // bytes of the stream
+	Size     int64  // bytes of the stream; those sent of one that was broken off
 	Packets  uint64 // sent to the group
 	Parity   uint64 // of these, parity rows
 	Repeated uint64 // of these, data packets sent before
@@ -182,6 +182,7 @@ func Send(ctx context.Context, cfg SendConfig, ln net.Listener, src Source) (Sen
 	work.Go(s.readSource)
 	work.Go(s.repair)
 	err = s.loop(ctx)
+	s.sum(s.clock.now())
 	close(s.quit)
 	door.close()
 	doors.Wait()
@@ -322,7 +323,6 @@ func (s *sending) loop(ctx context.Context) error {
 		case s.isBegun && !s.core.HasQuorum():
 			return fmt.Errorf("%w of %d are left", ErrQuorum, s.cfg.Quorum)
 		case s.isBegun && s.core.Finished():
-			s.finish(s.clock.now())
 			return nil
 		}
 		if wait <= napLimit {
@@ -366,13 +366,14 @@ func (s *sending) step(now time.Duration) time.Duration {
 	return wait
 }
 
-// finish sums up after the end.
-func (s *sending) finish(now time.Duration) {
+// sum sums up after the end.
+func (s *sending) sum(now time.Duration) {
 	s.act()
 	s.result.Rate = s.core.Rate()
 	if s.began > 0 {
 		s.result.Elapsed = now - s.began
 	}
+	s.result.Size = s.sentBytes()
 	if s.end != nil {
 		s.result.Size = int64(s.end.Size)
 		once := (s.end.Size + uint64(s.g.Payload) - 1) / uint64(s.g.Payload)

@@ -24,6 +24,7 @@ type peer struct {
 	isReady    bool
 	isResuming bool // it looks what it holds, and will tell
 	isOver     bool // it left, or was told BYE
+	isReplaced bool // it failed, and its host came back with another key
 	seen       uint64
 	told       int // digests sent to it
 	stash      []wire.PacketID
@@ -60,9 +61,25 @@ func (s *sending) welcomePeer(c *conn) {
 		c.close(0)
 		return
 	}
+	s.takePlace(p)
 	s.peers = append(s.peers, p)
 	s.byID[p.id] = p
 	s.wg.Go(func() { s.listenTo(p) })
+}
+
+// takePlace has a receiver that came by a token stand for one of the same address that
+// failed before: each process makes a key of its own, and what counts in the end is
+// whether the host has the stream.
+func (s *sending) takePlace(p *peer) {
+	if len(s.cfg.Hosts) > 0 {
+		return
+	}
+	i := slices.IndexFunc(s.peers, func(o *peer) bool {
+		return o.addr == p.addr && o.isOver && !o.result.Done && !o.isReplaced
+	})
+	if i >= 0 {
+		s.peers[i].isReplaced = true
+	}
 }
 
 func (s *sending) refuse(c *conn, why string) {
@@ -233,7 +250,7 @@ func (s *sending) missing() (out []HostResult) {
 	}
 	slices.SortFunc(out, func(a, b HostResult) int { return strings.Compare(a.Name, b.Name) })
 	if len(s.cfg.Hosts) == 0 {
-		for n := len(s.peers); n < s.cfg.Receivers; n++ {
+		for n := len(s.latest()); n < s.cfg.Receivers; n++ {
 			out = append(out, HostResult{Name: fmt.Sprintf("receiver %d", n+1), Reason: wire.Silent, Text: "did not join"})
 		}
 	}
@@ -266,14 +283,15 @@ func (s *sending) part(err error) {
 	s.result.Hosts = append(s.latest(), s.missing()...)
 }
 
-// latest returns the results of peers, of each identity the last.
+// latest returns the results of peers, of each identity, or host that came back, the
+// last.
 func (s *sending) latest() (out []HostResult) {
 	last := make(map[Pin]*peer)
 	for _, p := range s.peers {
 		last[p.c.pin] = p
 	}
 	for _, p := range s.peers {
-		if last[p.c.pin] == p {
+		if last[p.c.pin] == p && !p.isReplaced {
 			out = append(out, p.result)
 		}
 	}
