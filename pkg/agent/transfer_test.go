@@ -108,15 +108,22 @@ func TestR9LeanHostServesTheNewSet(t *testing.T) {
 	}
 }
 
-// A blob that rotted between two runs is found before anything is served of the
-// set, and is missing in the run that finds it: that run brings it.
-func TestFault24CorruptBlobIsSentByTheRunThatFindsIt(t *testing.T) {
+// newServing is a fleet of one host, which has all of the set and serves it.
+func newServing(t *testing.T) (*fleet, *node) {
+	t.Helper()
 	f := newFleet(t, 1)
 	h := f.hosts[0]
 	h.list(f.set, f.upstream)
 	copyBlobs(t, f, h, len(f.set.Blobs))
 	h.must(message.CallServe, message.Serve{}, nil)
 	h.must(message.CallActivate, message.Activate{SetID: f.set.ID}, nil)
+	return f, h
+}
+
+// A blob that rotted between two runs is found before anything is served of the
+// set, and is missing in the run that finds it: that run brings it.
+func TestFault24CorruptBlobIsSentByTheRunThatFindsIt(t *testing.T) {
+	f, h := newServing(t)
 	h.must(message.CallVerify, message.Verify{SetID: f.set.ID}, nil)
 	layer := largest(f.set)
 	spoil(t, h.storeDir(), layer)
@@ -132,12 +139,7 @@ func TestFault24CorruptBlobIsSentByTheRunThatFindsIt(t *testing.T) {
 // A blob that rots on a host's disk is found by the proof and taken out, so that
 // it comes from the central registry and is sent again.
 func TestFault24CorruptBlobIsRemoved(t *testing.T) {
-	f := newFleet(t, 1)
-	h := f.hosts[0]
-	h.list(f.set, f.upstream)
-	copyBlobs(t, f, h, len(f.set.Blobs))
-	h.must(message.CallServe, message.Serve{}, nil)
-	h.must(message.CallActivate, message.Activate{SetID: f.set.ID}, nil)
+	f, h := newServing(t)
 	layer := largest(f.set)
 	spoil(t, h.storeDir(), layer)
 	h.refuses(message.CallVerify, message.Verify{SetID: f.set.ID}, message.ReasonVerify, string(layer.Digest))
