@@ -154,8 +154,7 @@ func (s *session) join(h *host) {
 		h.copy = newHostCopy(s.source)
 	}
 	h.taken = len(h.port.log)
-	s.core.Join(s.clock.now, h.id)
-	s.hold(h)
+	s.core.Join(s.clock.now, h.id, s.hold(h))
 	if h.core.Finished() {
 		h.finish(s.clock.now)
 	}
@@ -163,13 +162,9 @@ func (s *session) join(h *host) {
 	s.drive()
 }
 
-// hold gives a host what it held before the session.
-func (s *session) hold(h *host) {
+// hold gives a host what it held before the session, and returns the blocks.
+func (s *session) hold(h *host) (held rangeset.Set) {
 	n := uint32(h.Holds * float64(s.geometry.Segments(s.cfg.Size)))
-	if n == 0 {
-		return
-	}
-	var held rangeset.Set
 	for seg := range n {
 		if h.Gaps > 0 && seg%h.Gaps == h.Gaps-1 {
 			continue
@@ -180,7 +175,7 @@ func (s *session) hold(h *host) {
 			h.copy.hold(seg)
 		}
 	}
-	s.core.Held(h.id, held)
+	return held
 }
 
 func (s *session) leave(h *host) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+	"github.com/daisy-mcast/daisy-mcast/pkg/rangeset"
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
 )
 
@@ -25,7 +26,7 @@ func newCoreTest(t *testing.T, blocks, hosts int) *coreTest {
 		Receivers: hosts, Initial: 10 * pace.Gbps,
 	})}
 	for i := range hosts {
-		c.Join(0, HostID(i))
+		c.Join(0, HostID(i), rangeset.Set{})
 	}
 	c.Start(0)
 	return c

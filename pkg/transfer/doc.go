@@ -31,7 +31,7 @@
 // # The sender's loop
 //
 //	s := NewSender(cfg)
-//	READY of a host      s.Join(now, id), then s.Held(id, ...) for a RESUME
+//	READY of a host      s.Join(now, id, held); s.Held(id, ...) for a later RESUME
 //	all have joined      s.Start(now)
 //	memory               n, ok := s.NextRead(): read block n into a buffer of its
 //	                     own, then s.BlockReady(now, n, packets). Past the end of a
@@ -48,7 +48,8 @@
 //	one to one           to, id, ok, wait := s.NextRepair(now): read packet id from
 //	                     the source and send a REPAIR to the host.
 //	messages             REPORT s.Report, MAP s.Map (after its REPORT), FETCH s.Fetch,
-//	                     DONE (root checked) s.Done, connection gone s.Leave
+//	                     DONE (root checked) s.Done, connection gone s.Leave, or
+//	                     s.Away and s.Back where it may come again
 //	time                 next := s.Tick(now), at the latest at next, and after each
 //	                     batch of messages
 //	after any of these   for e := range s.Events(): Detached and Alone are told to

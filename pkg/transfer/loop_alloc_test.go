@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/rangeset"
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
 )
 
@@ -29,7 +30,7 @@ func loneSender(t testing.TB, blocks int, take func(run []byte, size int)) *send
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.core.Join(0, 0)
+	s.core.Join(0, 0, rangeset.Set{})
 	s.core.Start(0)
 	for {
 		n, ok := s.core.NextRead()

@@ -373,6 +373,7 @@ func TestEverLater(t *testing.T) {
 		s.hosts[i+1].start = joins
 	}
 	s.send.JoinTimeout = 200 * time.Millisecond
+	s.send.Memory = 8 << 20 // a quarter of which is less than what they lack
 	s.run()
 	s.wantAll(want, s.hosts...)
 	if r := s.hosts[3].result; r.Repairs == 0 || r.Detached != wire.Late {

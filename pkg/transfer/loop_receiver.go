@@ -122,6 +122,10 @@ type reception struct {
 	isOver         bool
 	err            error
 	result         ReceiveResult
+	session        wire.SessionID
+	learned        int  // digests told over this connection
+	isAway         bool // the connection broke, and another is on its way
+	hasReturned    bool // one was tried: there is no third
 	wg             sync.WaitGroup
 }
 
@@ -153,13 +157,9 @@ func Receive(ctx context.Context, cfg ReceiveConfig, sink Sink) (ReceiveResult, 
 func (r *reception) connect(ctx context.Context) (*conn, wire.Welcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.ConnectTimeout)
 	defer cancel()
-	var secret []byte
-	if r.cfg.Secret != (Secret{}) {
-		secret = r.cfg.Secret[:]
-	}
 	refusals := 0
 	for {
-		c, w, err := dial(ctx, r.cfg.LocalIP, r.cfg.Sender, receiverTLS(r.cfg.Identity, r.cfg.Pin), secret)
+		c, w, err := r.cfg.dial(ctx)
 		if err == nil {
 			return c, w, nil
 		}
@@ -177,6 +177,15 @@ func (r *reception) connect(ctx context.Context) (*conn, wire.Welcome, error) {
 	}
 }
 
+// dial makes one attempt.
+func (c *ReceiveConfig) dial(ctx context.Context) (*conn, wire.Welcome, error) {
+	var secret []byte
+	if c.Secret != (Secret{}) {
+		secret = c.Secret[:]
+	}
+	return dial(ctx, c.LocalIP, c.Sender, receiverTLS(c.Identity, c.Pin), secret)
+}
+
 // isFinal reports whether another attempt to connect would end alike.
 func isFinal(err error) bool {
 	var bye *ByeError
@@ -190,7 +199,7 @@ func (r *reception) join(c *conn, w wire.Welcome) error {
 	if err != nil {
 		return err
 	}
-	r.c, r.g = c, w.Geometry
+	r.c, r.g, r.session = c, w.Geometry, w.Session
 	if r.opener, err = wire.NewOpener(w.Key, w.Session, w.Geometry); err != nil {
 		return err
 	}
@@ -225,7 +234,7 @@ func (r *reception) run(ctx context.Context) (ReceiveResult, error) {
 	var finishing, renewing sync.WaitGroup
 	finishing.Go(r.finisher.run)
 	renewing.Go(r.renew)
-	r.wg.Go(r.listen)
+	r.wg.Go(func() { r.listen(ctx, r.cfg, r.c) })
 	if r.resume.isOn {
 		size := r.core.size // the loop may write it again
 		r.wg.Go(func() { r.recheck(size) })
@@ -279,6 +288,9 @@ func (r *reception) due(now time.Duration) time.Duration {
 	if r.isOver {
 		return 0
 	}
+	if r.isAway {
+		return awayTick
+	}
 	if r.canaries != r.told {
 		r.told = r.canaries
 		r.say(wire.CanaryReport{Received: r.canaries})
@@ -304,9 +316,13 @@ func (r *reception) fetch(now time.Duration) {
 	}
 }
 
-// say sends a message; that the sender no longer reads is the end.
+// say sends a message; that the sender no longer reads is the end. That the connection
+// broke is for listen to find out.
 func (r *reception) say(m wire.Message) {
-	if err := r.c.send(m); err != nil && !r.isOver {
+	if r.isAway {
+		return
+	}
+	if err := r.c.send(m); err != nil && !r.isOver && (r.hasReturned || errors.Is(err, errQueueFull)) {
 		r.fail(wire.Silent, err)
 	}
 }

@@ -1,34 +1,11 @@
 package transfer
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
 )
-
-// listen posts what the sender says, until the end of the connection.
-func (r *reception) listen() {
-	for {
-		m, err := r.c.receive(wire.SilenceLimit, wire.MaxFrame)
-		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				err = ErrSilent
-			}
-			r.post(func() { r.fail(wire.Silent, fmt.Errorf("listening to the sender: %w", err)) })
-			return
-		}
-		if p, ok := m.(wire.Repair); ok {
-			p.Payload = slices.Clone(p.Payload)
-			m = p
-		}
-		if !r.post(func() { r.hear(m) }) {
-			return
-		}
-	}
-}
 
 // hear takes in a message.
 func (r *reception) hear(m wire.Message) {
@@ -55,22 +32,30 @@ func (r *reception) hear(m wire.Message) {
 	}
 }
 
-// learn takes in digests, which come once and in order.
+// learn takes in digests, which come once and in order over each connection.
 func (r *reception) learn(m wire.Segments) {
-	if int(m.First) != len(r.digests) || r.end != nil {
-		r.fail(wire.Misbehaved, fmt.Errorf("%w: digests from %d, after %d", wire.ErrFormat, m.First, len(r.digests)))
+	known := min(len(r.digests)-r.learned, len(m.Digests))
+	if int(m.First) != r.learned || r.end != nil && known < len(m.Digests) ||
+		!slices.Equal(m.Digests[:known], r.digests[r.learned:r.learned+known]) {
+		r.fail(wire.Misbehaved, fmt.Errorf("%w: digests from %d, after %d", wire.ErrFormat, m.First, r.learned))
 		return
 	}
-	r.digests = append(r.digests, m.Digests...)
-	for i, d := range m.Digests {
+	r.learned += len(m.Digests)
+	fresh := m.Digests[known:]
+	first := uint32(len(r.digests))
+	r.digests = append(r.digests, fresh...)
+	for i, d := range fresh {
 		r.root.Add(d)
-		r.checkSegment(m.First + uint32(i))
+		r.checkSegment(first + uint32(i))
 	}
 	r.claim()
 }
 
 func (r *reception) learnEnd(m wire.End) {
 	if r.end != nil {
+		if r.isDone { // over a connection that broke
+			r.say(wire.Done{Root: r.end.Root, Counters: r.core.Counters()})
+		}
 		return
 	}
 	r.end = &m

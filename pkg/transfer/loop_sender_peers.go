@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type peer struct {
 	isResuming bool // it looks what it holds, and will tell
 	isOver     bool // it left, or was told BYE
 	isReplaced bool // it failed, and its host came back with another key
+	isAway     bool // it is over, and the core waits for its return
 	seen       uint64
 	told       int // digests sent to it
 	stash      []wire.PacketID
@@ -45,6 +47,7 @@ func (s *sending) welcomePeer(c *conn) {
 	for _, p := range s.peers {
 		if p.c.pin == c.pin && !p.isOver {
 			s.log.Warn("receiver connected again, the older connection ends", "receiver", p.name)
+			s.expect(p)
 			s.dismiss(p, wire.Replaced, "")
 		}
 	}
@@ -124,7 +127,34 @@ func (s *sending) lost(p *peer, err error) {
 	} else if errors.Is(err, io.EOF) {
 		err = errors.New("it closed the connection")
 	}
+	if reason == wire.Silent && !errors.Is(err, os.ErrDeadlineExceeded) && !s.isReturned(p) {
+		s.expect(p)
+	}
 	s.dismiss(p, reason, err.Error())
+}
+
+// returnTime is how long the session does not end because of a receiver whose
+// connection broke: it connects again once (fault 39).
+const returnTime = 2 * time.Second
+
+// expect has the core wait for a receiver that is about to be dismissed.
+func (s *sending) expect(p *peer) {
+	if p.isReady && s.isBegun {
+		p.isAway = true
+		time.AfterFunc(returnTime, func() { s.post(func() { s.expectNoMore(p) }) })
+	}
+}
+
+func (s *sending) expectNoMore(p *peer) {
+	if p.isAway {
+		p.isAway = false
+		s.core.Back(s.clock.now())
+	}
+}
+
+// isReturned reports whether p is not the first connection of its receiver.
+func (s *sending) isReturned(p *peer) bool {
+	return slices.ContainsFunc(s.peers, func(o *peer) bool { return o != p && o.c.pin == p.c.pin })
 }
 
 // dismiss ends a peer's part with a BYE.
@@ -139,7 +169,10 @@ func (s *sending) dismiss(p *peer, r wire.Reason, text string) {
 	} else {
 		p.result.Reason, p.result.Text = r, text
 		s.log.Warn("receiver is given up", "receiver", p.name, "reason", r, "text", text)
-		if p.isReady {
+		switch {
+		case p.isAway:
+			s.core.Away(s.clock.now(), p.id)
+		case p.isReady:
 			s.core.Leave(s.clock.now(), p.id)
 		}
 	}
@@ -190,8 +223,12 @@ func (s *sending) ready(now time.Duration, p *peer) {
 		return
 	}
 	p.isReady = true
-	s.core.Join(now, p.id)
-	s.core.Held(p.id, p.held)
+	s.core.Join(now, p.id, p.held)
+	for _, o := range s.peers {
+		if o.c.pin == p.c.pin {
+			s.expectNoMore(o)
+		}
+	}
 	s.canaries.again(now)
 	s.catchUp(p)
 }

@@ -73,6 +73,7 @@ type Sender struct {
 	pass    int // 0 before Start, 1 the main pass, then the detached
 	// finished is set once, when each host is done or out.
 	finished bool
+	away     int // hosts that may come back; see Away
 
 	counter uint64 // of the next packet
 	sentAt  []time.Duration
@@ -88,6 +89,7 @@ type Sender struct {
 	nextRead wire.Block
 	nextSend wire.Block // first block that was never begun
 	oldest   wire.Block // all attached hosts hold the blocks before it
+	window   wire.Block // in Stream mode: the first block in memory; <= oldest
 	inMemory int        // blocks loaded, or asked for and not yet ready
 	wanted   []*block   // to be read again, for repair
 	loaded   []*block   // in memory, in the order of reading; some no longer
@@ -179,7 +181,7 @@ func (s *Sender) Finished() bool { return s.finished }
 // HasQuorum reports whether as many hosts as it takes are still served, or have
 // everything.
 func (s *Sender) HasQuorum() bool {
-	return s.inState[attached]+s.inState[waiting]+s.inState[alone]+s.inState[completed] >= s.cfg.Quorum
+	return s.inState[attached]+s.inState[waiting]+s.inState[alone]+s.inState[completed]+s.away >= s.cfg.Quorum
 }
 
 // End tells the size of the stream, once the source has been read whole. In File

@@ -95,12 +95,26 @@ func (s *Sender) makeRoom() bool {
 		return true
 	}
 	if s.cfg.Mode != wire.File {
-		return false
+		return s.moveWindow()
 	}
 	s.loaded = slices.DeleteFunc(s.loaded, func(b *block) bool { return !b.inMemory })
 	for _, b := range s.loaded {
 		if b.canEvict() {
 			s.evict(b)
+			return true
+		}
+	}
+	return false
+}
+
+// moveWindow gives up a block of a stream that every attached host holds: until there
+// is no room, who comes late can have it.
+func (s *Sender) moveWindow() bool {
+	for s.window < s.oldest {
+		b := s.blocks[s.window]
+		s.window++
+		if b != nil {
+			s.forget(b)
 			return true
 		}
 	}
@@ -252,19 +266,29 @@ func (s *Sender) noteRows(b *block) {
 // retire forgets the blocks that every attached host holds.
 func (s *Sender) retire(until wire.Block) {
 	for ; s.oldest < until; s.oldest++ {
-		if b := s.blocks[s.oldest]; b != nil {
+		switch b := s.blocks[s.oldest]; {
+		case b == nil:
+		case s.cfg.Mode == wire.Stream && b.inMemory:
+			s.settle(b)
+		default:
 			s.forget(b)
 		}
 	}
+}
+
+// settle drops what was planned for a block: nobody lacks it any more.
+func (s *Sender) settle(b *block) {
+	if b.isQueued {
+		b.isQueued = false
+		s.active--
+	}
+	b.rowsWanted, b.again, b.againFrom, b.againLeft, b.lacks = b.rowsUsed(), wire.Bitmap{}, 0, 0, b.lacks[:0]
 }
 
 func (s *Sender) forget(b *block) {
 	if b.inMemory {
 		s.evict(b)
 	}
-	if b.isQueued {
-		b.isQueued = false
-		s.active--
-	}
+	s.settle(b)
 	delete(s.blocks, b.n)
 }

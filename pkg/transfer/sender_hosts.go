@@ -63,15 +63,21 @@ type mark struct {
 	at                                time.Duration // the host's clock
 }
 
-// Join takes a host into the session, once it is READY. In Stream mode it comes
-// too late when the first blocks have left the window: it fails.
-func (s *Sender) Join(now time.Duration, id HostID) {
-	h := &host{id: id, since: now, heard: now}
+// Join takes a host into the session, once it is READY, with the blocks that it holds
+// already. In the main pass it is attached if it lacks little of what was sent: it came
+// early, or was away for a moment. Else it waits for a pass of its own; in Stream mode,
+// where what has left the window is gone, it fails.
+func (s *Sender) Join(now time.Duration, id HostID, held rangeset.Set) {
+	h := &host{id: id, since: now, heard: now, held: held}
+	for h.oldest < s.nextSend && held.Contains(uint64(h.oldest)) {
+		h.oldest++
+	}
 	s.hosts[id] = h
 	s.order = append(s.order, h)
 	s.inState[attached]++
 	switch {
-	case s.pass == 0 || s.pass == 1 && s.oldest == 0 && int(s.nextSend) < s.cfg.PoolBlocks/4:
+	case s.pass == 0 || s.pass == 1 && s.canAttach(h):
+		s.oldest = min(s.oldest, h.oldest)
 		s.ctl.Add(now, pace.Host(id))
 	case s.cfg.Mode == wire.Stream:
 		s.fail(h, wire.Gone)
@@ -79,6 +85,34 @@ func (s *Sender) Join(now time.Duration, id HostID) {
 		h.reason = wire.Late
 		s.become(h, waiting)
 	}
+}
+
+// canAttach reports whether what a host lacks of what was sent can be had, and is
+// little enough not to make the others wait.
+func (s *Sender) canAttach(h *host) bool {
+	if s.cfg.Mode == wire.Stream && h.oldest < s.window {
+		return false
+	}
+	lacked := 0
+	for n := h.oldest; n < s.nextSend; n++ {
+		if !h.held.Contains(uint64(n)) {
+			lacked++
+		}
+	}
+	return lacked <= s.cfg.PoolBlocks/4
+}
+
+// Away takes out a host whose connection broke and may come back: until Back, the
+// session does not end.
+func (s *Sender) Away(now time.Duration, id HostID) {
+	s.away++
+	s.Leave(now, id)
+}
+
+// Back tells that a host which was Away has joined anew, or will not.
+func (s *Sender) Back(now time.Duration) {
+	s.away--
+	s.check(now)
 }
 
 // become changes the state of a host, and keeps count.
@@ -241,10 +275,8 @@ func (s *Sender) serve(h *host, r *wire.Report) {
 	}
 	if len(r.Deficits) < wire.MaxDeficits {
 		for n := max(r.Next, s.oldest); n < s.nextSend; n++ {
-			if b := s.blocks[n]; b == nil || !b.isSent || b.last > counter {
-				if s.pass == 1 {
-					break
-				}
+			if b := s.blocks[n]; b != nil && (!b.isSent || b.last > counter) && s.pass == 1 {
+				break
 			}
 			s.want(h, n, s.packetsOf(n), counter)
 			if s.active >= maxActive {

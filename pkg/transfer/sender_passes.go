@@ -21,6 +21,9 @@ func (s *Sender) check(now time.Duration) {
 			oldest = min(oldest, h.oldest)
 		}
 	}
+	if n == 0 && s.pass == 1 && s.away > 0 {
+		return // the pass goes on when it is back
+	}
 	s.retire(oldest)
 	switch {
 	case n > 0:
@@ -32,7 +35,7 @@ func (s *Sender) check(now time.Duration) {
 				s.serveAlone(now, h, h.reason)
 			}
 		}
-		s.finished = s.inState[alone] == 0 && s.attachedHosts() == 0
+		s.finished = s.inState[alone] == 0 && s.attachedHosts() == 0 && s.away == 0
 	}
 }
 

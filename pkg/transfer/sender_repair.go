@@ -13,8 +13,11 @@ import (
 func (s *Sender) want(h *host, n wire.Block, d int, counter uint64) {
 	b := s.blocks[n]
 	if b == nil {
-		if n >= s.nextSend || len(s.blocks) >= maxActive {
+		if n >= s.nextSend || s.pass > 1 && len(s.blocks) >= maxActive || s.active+len(s.planned) >= maxActive {
 			return
+		}
+		if s.cfg.Mode == wire.Stream {
+			return // it has left the window
 		}
 		b = s.open(n)
 	}
