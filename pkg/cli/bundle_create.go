@@ -22,6 +22,7 @@ import (
 // bundleCreateOptions are the flags of bundle create.
 type bundleCreateOptions struct {
 	sourceFlags
+	progressFlag
 	from    []string
 	store   string
 	release store.Release
@@ -50,6 +51,7 @@ from there.`,
 	}
 	flags := cmd.Flags()
 	opt.sourceFlags.AddFlags(flags)
+	opt.progressFlag.AddFlags(flags)
 	flags.StringArrayVar(&opt.from, "from", nil, "a `SOURCE` of images; may be repeated")
 	flags.StringVar(&opt.store, "store", "", "keep the images in this `DIR` too; default OUT.work, which is removed in the end")
 	flags.StringVar(&opt.release.Tag, "release-tag", "", "the release's tag in the .version file: Kolla's openstack_`RELEASE`")
@@ -77,6 +79,11 @@ func runBundleCreate(ctx context.Context, std *streams, opt bundleCreateOptions,
 	if _, err := imageset.Compressor(io.Discard, out); err != nil {
 		return usage(err, "")
 	}
+	view, err := opt.progressFlag.open(std, 2)
+	if err != nil {
+		return err
+	}
+	defer view.close()
 	dir := opt.store
 	if dir == "" {
 		dir = out + ".work"
@@ -86,17 +93,18 @@ func runBundleCreate(ctx context.Context, std *streams, opt bundleCreateOptions,
 		return err
 	}
 	defer st.Close()
-	set, err := opt.gather(ctx, std, st)
+	set, err := opt.gather(ctx, view, st)
 	if err != nil {
 		if opt.store == "" && ctx.Err() == nil && !errors.Is(err, imageset.ErrOrigin) {
 			err = errors.Join(err, os.RemoveAll(dir)) // nothing to go on from
 		}
 		return err
 	}
-	created, err := writeBundle(ctx, st, set, out)
+	created, err := writeBundle(ctx, st, set, out, view.begin("write"))
 	if err != nil {
 		return err
 	}
+	view.close()
 	if opt.store == "" {
 		if err := os.RemoveAll(dir); err != nil {
 			fmt.Fprintf(std.Err, "daisy-mcast: %v\n", err)
@@ -111,7 +119,7 @@ func runBundleCreate(ctx context.Context, std *streams, opt bundleCreateOptions,
 }
 
 // gather reads the sources into st.
-func (o *bundleCreateOptions) gather(ctx context.Context, std *streams, st *store.Store) (*store.Set, error) {
+func (o *bundleCreateOptions) gather(ctx context.Context, view *bundleView, st *store.Store) (*store.Set, error) {
 	var places []imageset.Place
 	opts, err := o.options("")
 	if err != nil {
@@ -127,7 +135,7 @@ func (o *bundleCreateOptions) gather(ctx context.Context, std *streams, st *stor
 		}
 		places = append(places, place)
 	}
-	opts.Note = func(text string) { fmt.Fprintf(std.Err, "note: %s\n", text) }
+	opts.Note, opts.Progress = view.note, view.begin("read")
 	opts.Release = o.release
 	set, err := imageset.ImportAll(ctx, places, st, opts)
 	if err != nil {
@@ -137,11 +145,11 @@ func (o *bundleCreateOptions) gather(ctx context.Context, std *streams, st *stor
 }
 
 // writeBundle writes OUT and OUT.sha512sum, each in one step; into a pipe, OUT alone.
-func writeBundle(ctx context.Context, st *store.Store, set *store.Set, out string) (*bundleCreated, error) {
+func writeBundle(ctx context.Context, st *store.Store, set *store.Set, out string, wrote func(done, total int64)) (*bundleCreated, error) {
 	if pipe, err := atomicfile.InPlace(out); err != nil {
 		return nil, err
 	} else if pipe != nil {
-		c, err := packBundle(ctx, pipe, st, set, out)
+		c, err := packBundle(ctx, pipe, st, set, out, wrote)
 		return c, errors.Join(err, pipe.Close())
 	}
 	place := atomicfile.Behind(out)
@@ -151,7 +159,7 @@ func writeBundle(ctx context.Context, st *store.Store, set *store.Set, out strin
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	c, err := packBundle(ctx, f, st, set, out)
+	c, err := packBundle(ctx, f, st, set, out, wrote)
 	if err != nil {
 		return nil, err
 	}
@@ -170,11 +178,11 @@ func writeBundle(ctx context.Context, st *store.Store, set *store.Set, out strin
 }
 
 // packBundle writes the bundle that is called out to w.
-func packBundle(ctx context.Context, w io.Writer, st *store.Store, set *store.Set, out string) (*bundleCreated, error) {
+func packBundle(ctx context.Context, w io.Writer, st *store.Store, set *store.Set, out string, wrote func(done, total int64)) (*bundleCreated, error) {
 	sum := newSummed(w)
 	zw, err := imageset.Compressor(sum, out)
 	if err == nil {
-		err = errors.Join(imageset.WriteBundle(ctx, zw, set, st, nil), zw.Close())
+		err = errors.Join(imageset.WriteBundle(ctx, zw, set, st, wrote), zw.Close())
 	}
 	if err := errors.Join(err, sum.Close()); err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 // bundleReadOptions are the flags of bundle inspect and bundle verify.
 type bundleReadOptions struct {
 	sourceFlags
+	progressFlag
 	output outputFormat
 }
 
@@ -68,7 +69,7 @@ tar are not read, see bundle verify. Without SOURCE, the only bundle in
 				}
 				args = []string{only}
 			}
-			answer, err := opt.read(cmd.Context(), args[0], imageset.Inspect)
+			answer, err := opt.read(cmd.Context(), std, args[0], imageset.Inspect)
 			if err != nil {
 				return err
 			}
@@ -81,11 +82,12 @@ tar are not read, see bundle verify. Without SOURCE, the only bundle in
 
 func (o *bundleReadOptions) addFlags(cmd *cobra.Command) {
 	o.sourceFlags.AddFlags(cmd.Flags())
+	o.progressFlag.AddFlags(cmd.Flags())
 	cmd.Flags().VarP(&o.output, "output", "o", "the form of the result")
 }
 
 // read looks at a source in the given way.
-func (o *bundleReadOptions) read(ctx context.Context, source string,
+func (o *bundleReadOptions) read(ctx context.Context, std *streams, source string,
 	by func(context.Context, imageset.Place, imageset.ImportOptions) (*imageset.Contents, error)) (*bundleAnswer, error) {
 	opts, err := o.options(source)
 	if err != nil {
@@ -95,6 +97,12 @@ func (o *bundleReadOptions) read(ctx context.Context, source string,
 	if err != nil {
 		return nil, usage(err, imageset.Advice(err))
 	}
+	view, err := o.progressFlag.open(std, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer view.close()
+	opts.Progress = view.begin("read")
 	c, err := by(ctx, place, opts)
 	if err != nil {
 		return nil, badSource(err)

@@ -22,7 +22,7 @@ asked for: the image and the blob are named.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			begin := time.Now()
-			answer, err := opt.read(cmd.Context(), args[0], imageset.Check)
+			answer, err := opt.read(cmd.Context(), std, args[0], imageset.Check)
 			if err != nil {
 				return err
 			}
