@@ -13,6 +13,23 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
 )
 
+// engineCA is the file in the base directory that has what engines were told to
+// trust: who removes us finds it there, and then in their directories.
+const engineCA = "engine-ca.pem"
+
+// tellEngines has this host's engines trust the central registry.
+func (a *agent) tellEngines(up registry.Upstream) error {
+	a.mu.Lock()
+	baseDir, listen := a.setup.BaseDir, a.setup.Listen
+	a.mu.Unlock()
+	if len(up.CA) > 0 {
+		if err := atomicfile.WriteNew(filepath.Join(baseDir, engineCA), up.CA, 0o644); err != nil {
+			a.note("who removes daisy-mcast will not find the central registry's certificate: %v", err)
+		}
+	}
+	return trustCentral("/etc", up, listen)
+}
+
 // trustCentral lets the engines of this host pull from the central registry and
 // from its own: Docker and Podman read these files at each pull, so neither is
 // restarted (R12). Docker takes plain HTTP from loopback by itself; Podman has

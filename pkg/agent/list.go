@@ -32,10 +32,9 @@ func (a *agent) callList(ctx context.Context, req message.List) (message.Have, e
 	}
 	a.mu.Lock()
 	a.sets[req.Set.ID] = req.Set
-	listen := a.setup.Listen
 	a.mu.Unlock()
 	if req.EngineCA {
-		if err := trustCentral("/etc", req.Upstream, listen); err != nil {
+		if err := a.tellEngines(req.Upstream); err != nil {
 			a.note("the container engine was not told of the central registry's certificate: %v", err)
 		}
 	}

@@ -11,10 +11,7 @@ import (
 // use: only that proves certificate, name and port (R12).
 func (a *agent) callPull(ctx context.Context, req message.Pull) (message.Empty, error) {
 	if req.Upstream != nil {
-		a.mu.Lock()
-		listen := a.setup.Listen
-		a.mu.Unlock()
-		if err := trustCentral("/etc", *req.Upstream, listen); err != nil {
+		if err := a.tellEngines(*req.Upstream); err != nil {
 			return message.Empty{}, problem(message.ReasonEngine, err)
 		}
 	}

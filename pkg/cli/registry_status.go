@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -56,7 +55,7 @@ func newRegistryStatusCommand(std *streams) *cobra.Command {
 				return registryError(err)
 			}
 			if storeDir == "" {
-				storeDir = filepath.Join(spec.BaseDir, "store")
+				storeDir = servedStore(spec.BaseDir)
 			}
 			answer := registryStatusAnswer{Status: status, Set: servedSet(storeDir)}
 			if err := writeRegistryStatus(std, output, answer); err != nil {
@@ -69,7 +68,7 @@ func newRegistryStatusCommand(std *streams) *cobra.Command {
 		},
 	}
 	flags.AddFlags(cmd.Flags())
-	cmd.Flags().StringVar(&storeDir, "store", "", "the store's `DIR`; default store in the base directory")
+	cmd.Flags().StringVar(&storeDir, "store", "", "the store's `DIR`; default: the one in the base directory that is served")
 	cmd.Flags().VarP(&output, "output", "o", "the form of the answer")
 	return cmd
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -19,7 +20,7 @@ type storeFlags struct {
 
 func (f *storeFlags) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&f.baseDir, "base-dir", launch.DefaultBaseDir, "our `DIR` on this machine")
-	fs.StringVar(&f.dir, "store", "", "the store's `DIR`; default store in the base directory")
+	fs.StringVar(&f.dir, "store", "", "the store's `DIR`; default: the one in the base directory that is served")
 	f.output = outputTable
 	fs.VarP(&f.output, "output", "o", "the form of the answer")
 }
@@ -29,7 +30,7 @@ func (f *storeFlags) AddFlags(fs *pflag.FlagSet) {
 func (f *storeFlags) path() (string, error) {
 	dir := f.dir
 	if dir == "" {
-		dir = filepath.Join(f.baseDir, "store")
+		dir = servedStore(f.baseDir)
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -43,6 +44,23 @@ func (f *storeFlags) path() (string, error) {
 		return "", usage(fmt.Errorf("the store %s: %w", dir, err), "name it with --store DIR")
 	}
 	return dir, nil
+}
+
+// servedStore is the store that this machine's registry serves: its own, or the
+// central one of a machine that sends, whose registry serves only that. Where both
+// are there, it is the one that was switched last.
+func servedStore(baseDir string) string {
+	own, central := filepath.Join(baseDir, "store"), filepath.Join(baseDir, "central")
+	switched := func(dir string) (at time.Time) {
+		if info, err := os.Stat(filepath.Join(dir, "daisy-mcast", "current")); err == nil {
+			at = info.ModTime()
+		}
+		return at
+	}
+	if switched(central).After(switched(own)) {
+		return central
+	}
+	return own
 }
 
 // shortID cuts a set's ID for tables.

@@ -73,6 +73,51 @@ func TestAnsiblePodman(t *testing.T) {
 	}
 }
 
+// TestAnsibleSenderDeploymentPreload: one of the hosts sends and has the central
+// registry, the cloud has a name of its own, and the engines get the images too.
+func TestAnsibleSenderDeploymentPreload(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, fleetConfig{Targets: 3, Engine: lab.DockerKollaLike, Engines: map[string]lab.Engine{"deploy": lab.NoEngine}})
+	b := smallBundle(t)
+	s.put(b)
+	_, err := s.Host("h3").Occupy(t.Context(), hostRegistry)
+	s.must(err)
+	clean := map[string]map[string]bool{}
+	for _, h := range s.Hosts() {
+		clean[h.Name()] = traces(t, h)
+	}
+	options := []string{"-e", "kolla_mcast_sender=h1 kolla_mcast_deployment=blue kolla_mcast_preload=true"}
+	p := s.play("deploy", options...)
+	p.wantOK()
+	p.says("h3 has failed (port taken")
+	central := s.Host("h1").Addr().String() + ":"
+	if !strings.Contains(s.dropIn(), central) {
+		t.Errorf("h3 is not sent to the central registry on h1:\n%s", s.dropIn())
+	}
+	for _, h := range s.hosts[:2] {
+		r := h.Run(within(t, time.Minute), "docker", "image", "inspect", "-f", "{{.Id}}", hostRegistry+"/"+b.references()[0])
+		if !r.OK() {
+			t.Errorf("%s: not preloaded: %v", h.Name(), r)
+		}
+	}
+	s.kolla().wantOK()
+	s.play("deploy", options...).want("changed", 0, s.names()...)
+	s.play("upgrade", append(options, "-e", "kolla_mcast_keep_sets=1")...).wantOK()
+	s.play("precheck", append(options, "--limit", "!h3")...).wantOK()
+	s.play("destroy", options...).wantOK()
+	for _, h := range s.Hosts() {
+		for path := range traces(t, h) {
+			ours := strings.HasPrefix(path, siteDir) || path == dropInFile || strings.Contains(path, "ansible")
+			if !clean[h.Name()][path] && !ours {
+				t.Errorf("%s: %s is left", h.Name(), path)
+			}
+		}
+		if found := h.FindProcesses("daisy-mcast"); len(found) > 0 {
+			t.Errorf("%s: still runs: %v", h.Name(), found)
+		}
+	}
+}
+
 // TestAnsibleAllInOne: the control node is Kolla's only host.
 func TestAnsibleAllInOne(t *testing.T) {
 	t.Parallel()
@@ -84,6 +129,7 @@ func TestAnsibleAllInOne(t *testing.T) {
 	s.wantServed(s.deploy, b, "")
 	s.kolla().wantOK()
 	s.play("deploy").want("changed", 0, "localhost")
+	s.play("precheck").wantOK()
 }
 
 // TestExampleDaisyToKolla walks from Daisy's files to Kolla's pull.
