@@ -11,8 +11,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
@@ -153,7 +155,7 @@ func writeBundle(ctx context.Context, st *store.Store, set *store.Set, out strin
 		return c, errors.Join(err, pipe.Close())
 	}
 	place := atomicfile.Behind(out)
-	f, err := os.CreateTemp(filepath.Dir(place), "."+filepath.Base(place)+"-*")
+	f, err := createPart(place)
 	if err != nil {
 		return nil, err
 	}
@@ -175,6 +177,41 @@ func writeBundle(ctx context.Context, st *store.Store, set *store.Set, out strin
 		return nil, fmt.Errorf("writing %s: %w", sumFile, err)
 	}
 	return c, nil
+}
+
+// createPart creates the file that becomes the one at path, and removes those that runs
+// left which were killed: who writes one holds a lock on it.
+func createPart(path string) (*os.File, error) {
+	dir, prefix := filepath.Dir(path), "."+filepath.Base(path)+"-"
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range list {
+		number, isOurs := strings.CutPrefix(e.Name(), prefix)
+		if isOurs && e.Type().IsRegular() && strings.Trim(number, "0123456789") == "" {
+			removeUnlocked(filepath.Join(dir, e.Name()))
+		}
+	}
+	f, err := os.CreateTemp(dir, prefix+"*")
+	if err != nil {
+		return nil, err
+	}
+	// On a filesystem without locks it is as if nobody had one.
+	_ = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	return f, nil
+}
+
+// removeUnlocked removes a file that nobody writes. One that stays is only a nuisance.
+func removeUnlocked(path string) {
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		_ = os.Remove(path)
+	}
 }
 
 // packBundle writes the bundle that is called out to w.
