@@ -27,6 +27,7 @@ sudo:sudo
 ansible:ansible-core
 ansible-lint:ansible-lint
 yamllint:yamllint
+pycodestyle:pycodestyle
 git:git
 useradd:passwd
 systemd-analyze:systemd

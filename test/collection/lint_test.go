@@ -9,8 +9,8 @@ import (
 )
 
 // offline are the sanity tests of ansible-test that install nothing. What needs
-// pip, and so a network, is not among them: ansible-doc, changelog, import, pep8,
-// pslint, pylint, runtime-metadata, shellcheck, validate-modules, yamllint.
+// pip, and so a network, is not among them: ansible-doc, changelog, import, pep8 (see
+// TestPep8), pslint, pylint, runtime-metadata, shellcheck, validate-modules, yamllint.
 var offline = strings.Fields(`action-plugin-docs compile empty-init future-import-boilerplate ignores
 	line-endings metaclass-boilerplate no-assert no-basestring no-dict-iteritems no-dict-iterkeys
 	no-dict-itervalues no-get-exception no-illegal-filenames no-main-display no-smart-quotes
@@ -65,4 +65,19 @@ func TestLint(t *testing.T) {
 		t.Fatal(err)
 	}
 	must(t, call{dir: here, env: env, args: []string{"yamllint", "--strict", "ansible", "examples/daisy-to-kolla"}})
+}
+
+// TestPep8 is ansible-test's sanity test pep8, with its own list of what does not
+// count, by Debian's pycodestyle: ansible-test itself would install one.
+func TestPep8(t *testing.T) {
+	t.Parallel()
+	need(t, "ansible-test", "pycodestyle")
+	find := "import ansible_test, os; print(os.path.join(os.path.dirname(ansible_test.__file__), '_util/controller/sanity/pep8/current-ignore.txt'))"
+	path := must(t, call{args: []string{interpreter(t), "-c", find}}).out
+	ignored, err := os.ReadFile(strings.TrimSpace(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, call{dir: root, args: []string{"pycodestyle", "--max-line-length=160", "--config=" + os.DevNull,
+		"--ignore=" + strings.Join(strings.Fields(string(ignored)), ","), "plugins", "test/collection/testdata"}})
 }
