@@ -117,6 +117,8 @@ type HostResult struct {
 	// Detached counts how often it was; Reason is why, the last time.
 	Detached int
 	Reason   wire.Reason
+	// Attached counts how often it was attached again, in the main pass or later.
+	Attached int
 	// IsAlone and IsFailed tell whether it ended up there.
 	IsAlone, IsFailed bool
 	Counters          wire.Counters

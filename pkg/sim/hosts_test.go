@@ -64,6 +64,35 @@ func TestFaults10To16NobodyHoldsUpTheOthers(t *testing.T) {
 	}
 }
 
+// TestFault10CaughtUpIsAttachedAgain: a host that stopped for a moment early in a long
+// session, and then does as well as the others, is waited for again in the main pass, so
+// that it is done with them; one that comes and goes is left to a pass of its own.
+func TestFault10CaughtUpIsAttachedAgain(t *testing.T) {
+	t.Parallel()
+	const rate = gigabit / 5
+	const size = 640 * mb // 28 s
+	hosts, rest := withOne(4, Host{})
+	base := Run(Config{Seed: 1, Hosts: hosts, Size: size, MaxRate: rate}).LastDone()
+	once := Host{StopAt: 500 * time.Millisecond, ContinueAt: 850 * time.Millisecond}
+	hosts, _ = withOne(4, once)
+	r := Run(Config{Seed: 1, Hosts: hosts, Size: size, MaxRate: rate})
+	mustFinish(t, "stopped once", r)
+	h, last := r.Hosts[0], r.LastDone(rest...)
+	t.Logf("stopped once: detached %d times, attached again %d; it is done after %v, the rest after %v, %v without it; egress %.3f", h.Detached, h.Attached, h.DoneAt, last, base, 1+r.Overhead())
+	if h.Detached != 1 || h.Attached != 1 || h.DoneAt > last+last/50 || last > base+base/20 {
+		t.Errorf("it is done after %v, the rest after %v, %v without it: %+v", h.DoneAt, last, base, h)
+	}
+	bursts := Host{Faults: Faults{BurstLen: 400 * time.Millisecond, BurstGap: 1500 * time.Millisecond}}
+	hosts, _ = withOne(4, bursts)
+	r = Run(Config{Seed: 1, Hosts: hosts, Size: size, MaxRate: rate})
+	mustFinish(t, "comes and goes", r)
+	h, last = r.Hosts[0], r.LastDone(rest...)
+	t.Logf("comes and goes: detached %d times, attached again %d; it is done after %v, the rest after %v, %v without it; egress %.3f", h.Detached, h.Attached, h.DoneAt, last, base, 1+r.Overhead())
+	if h.Detached == 0 || h.Attached > 4 || last > base+base/20 {
+		t.Errorf("the rest took %v, %v without it: %+v", last, base, h)
+	}
+}
+
 // TestFault31UnevenLoss: the rate is not that of the worst host.
 func TestFault31UnevenLoss(t *testing.T) {
 	t.Parallel()

@@ -304,6 +304,8 @@ func (s *session) listen() {
 			r := &s.result.Hosts[e.Host]
 			r.Detached++
 			r.Reason = e.Reason
+		case transfer.Attached:
+			s.result.Hosts[e.Host].Attached++
 		case transfer.Alone:
 			s.tellAlone(s.hosts[e.Host], e.Reason)
 		case transfer.Failed:

@@ -16,7 +16,8 @@ const (
 	// Detached: Host is no longer waited for, because of Reason. It is to be
 	// told by a DETACH and goes on receiving.
 	Detached
-	// Attached: Host is among those waited for, in the pass for the detached.
+	// Attached: Host is among those waited for, in the pass for the detached or since
+	// it has caught up.
 	Attached
 	// Alone: Host gets what it lacks by REPAIRs only, because of Reason; it is to
 	// be told by a DETACH, and will FETCH.

@@ -15,6 +15,11 @@ const (
 	detachAfter = 200 * time.Millisecond
 	// lossyShare is how much more than twice the median loss is too much.
 	lossyShare = 0.05
+	// A detached host is attached again once it has done as well as the others for
+	// wellTime, twice as long each further time, and lacks at most backShare of what
+	// was sent: that much it costs them.
+	wellTime  = time.Second
+	backShare = 0.02
 	// deafAfter is how long a host may report without any packet of the group,
 	// while packets are sent.
 	deafAfter = time.Second

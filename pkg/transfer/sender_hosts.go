@@ -38,7 +38,10 @@ type host struct {
 	next     wire.Block // the last report was about the blocks before
 	deficits []wire.Deficit
 	detached int // times
-	reason   wire.Reason
+	returns  int // times it was attached again in the main pass
+	// wellSince is since when a host that waits does as well as the others.
+	wellSince time.Duration
+	reason    wire.Reason
 
 	// isSuspect is set while it gets so much less than most, or loses so much more,
 	// that they would wait for it; suspectSince is 0 while it is not.
@@ -250,6 +253,9 @@ func (s *Sender) observe(now time.Duration, h *host, m mark) {
 	if end-first < minSample && m.at-h.mark.at < maxSampleTime || end == first {
 		return
 	}
+	if h.state == waiting && float64(end-first-min(m.received-h.mark.received, end-first)) > (2*s.medianLoss()+lossyShare)*float64(end-first) {
+		h.wellSince = now
+	}
 	sent, last := s.sentAt[(first-1)%sentTimes], s.sentAt[(end-1)%sentTimes]
 	if h.state == attached {
 		s.ctl.Observe(now, pace.Host(h.id), pace.Sample{
@@ -307,6 +313,7 @@ func (s *Sender) checkHosts(now time.Duration) {
 		}
 	}
 	s.endStalled(now)
+	s.takeBack(now)
 	isMost := 2*suspects > n // then none is: the sender's side, or the network, is
 	for _, h := range s.order {
 		if h.state == attached && h.isSuspect {
@@ -318,6 +325,47 @@ func (s *Sender) checkHosts(now time.Duration) {
 			}
 		}
 	}
+}
+
+// takeBack attaches hosts again, in the main pass, that have done as well as the others
+// for a while and lack so little that the others hardly notice. The while doubles each
+// time, so that one that comes and goes is left to the next pass.
+func (s *Sender) takeBack(now time.Duration) {
+	if s.pass != 1 || s.inState[waiting] == 0 {
+		return
+	}
+	for _, h := range s.order {
+		if h.state != waiting || h.detached == 0 {
+			continue
+		}
+		if now-h.heard > detachAfter || !h.hasMark {
+			h.wellSince = now
+		}
+		if now-max(h.since, h.wellSince) < wellTime<<h.returns || s.lacked(h) > max(uint64(backShare*float64(s.nextSend)), uint64(s.cfg.PoolBlocks/16))*wire.BlockPackets {
+			continue
+		}
+		h.detached--
+		h.returns++
+		s.attach(now, h)
+		s.oldest = min(s.oldest, h.oldest)
+		s.ctl.Add(now, pace.Host(h.id))
+	}
+}
+
+// attach has the others wait for h again.
+func (s *Sender) attach(now time.Duration, h *host) {
+	s.become(h, attached)
+	h.since, h.hasMark = now, false
+	s.tell(Event{Kind: Attached, Host: h.id})
+}
+
+// lacked returns how many packets of those that were sent a host lacks, at most.
+func (s *Sender) lacked(h *host) uint64 {
+	n := uint64(s.nextSend-min(max(h.next, h.oldest), s.nextSend)) * wire.BlockPackets
+	for _, d := range h.deficits {
+		n += uint64(d.Packets)
+	}
+	return n
 }
 
 // endStalled fails hosts that would keep the session up by doing nothing.

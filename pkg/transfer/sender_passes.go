@@ -62,9 +62,7 @@ func (s *Sender) nextPass(now time.Duration) {
 	}
 	for _, h := range s.order {
 		if h.state == waiting {
-			s.become(h, attached)
-			h.since = now
-			s.tell(Event{Kind: Attached, Host: h.id})
+			s.attach(now, h)
 		}
 	}
 	s.newController(now)
