@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -97,6 +98,7 @@ type reception struct {
 	c      *conn
 	rx     packetReader
 	opener *wire.Opener
+	ifi    *net.Interface
 	core   *Receiver
 
 	segments map[uint32]*segmentBuffer // with packets, not yet complete
@@ -199,7 +201,7 @@ func (r *reception) join(c *conn, w wire.Welcome) error {
 	if err != nil {
 		return err
 	}
-	r.c, r.g, r.session = c, w.Geometry, w.Session
+	r.c, r.g, r.session, r.ifi = c, w.Geometry, w.Session, ifi
 	if r.opener, err = wire.NewOpener(w.Key, w.Session, w.Geometry); err != nil {
 		return err
 	}

@@ -205,9 +205,13 @@ func newSending(cfg SendConfig, src Source) (*sending, error) {
 	cfg.TTL = cmp.Or(cfg.TTL, 1)
 	cfg.JoinTimeout = cmp.Or(cfg.JoinTimeout, DefaultJoinTimeout)
 	cfg.Memory = cmp.Or(cfg.Memory, PoolBytes)
+	ifi, err := multicast.InterfaceOf(cfg.LocalIP)
+	if err != nil {
+		return nil, err
+	}
 	s := &sending{
 		cfg: cfg, src: src, clock: newClock(), log: orDiscard(cfg.Log),
-		g:     wire.Geometry{Payload: wire.DefaultPayload},
+		g:     wire.Geometry{Payload: payloadFor(ifi.MTU)},
 		inbox: make(chan func(), 256), quit: make(chan struct{}),
 		blocks: make(map[wire.Block]*blockBuffer), byID: make(map[HostID]*peer),
 		repairs: make(chan repairJob, repairJobs), survey: make(chan struct{}, 1),

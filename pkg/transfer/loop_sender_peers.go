@@ -261,12 +261,22 @@ func (s *sending) act() {
 func (s *sending) actOn(p *peer, e Event) {
 	switch e.Kind {
 	case Detached, Alone:
+		e.Reason = p.reasonOf(e)
 		p.result.Detached = e.Reason
 		s.log.Warn("receiver is detached: the others do not wait for it", "receiver", p.name, "reason", e.Reason)
 		s.say(p, wire.Detach{Alone: e.Kind == Alone, Reason: e.Reason})
 	case Failed:
-		s.dismiss(p, e.Reason, "")
+		s.dismiss(p, p.reasonOf(e), "")
 	}
+}
+
+// reasonOf returns why a peer is detached or given up, as far as its canaries tell more
+// than the core knows.
+func (p *peer) reasonOf(e Event) wire.Reason {
+	if (e.Reason == wire.NoMulticast || e.Reason == wire.Gone) && sawSmallOnly(p.seen) {
+		return wire.TooLarge
+	}
+	return e.Reason
 }
 
 // say sends a message to a peer, and drops it if it does not read.

@@ -15,10 +15,13 @@ const (
 	// before the start and after it.
 	canaryFirst = 10 * time.Millisecond
 	canaryLater = 100 * time.Millisecond
-	// canaryRound is the number of canaries in a round: one alone and the rest
-	// as a run that the kernel, or the network card, has to cut.
-	canaryRound  = 4
+	// canaryRound is the number of canaries in a round: a small one, a full one
+	// alone, and the rest as a run that the kernel, or the network card, has to cut.
+	canaryRound  = 5
+	canaryAlone  = 2 // the first two of them
 	canaryRounds = wire.MaxCanaries / canaryRound
+	// smallCanary is the payload of the small one: it passes where IPv4 does.
+	smallCanary = 400
 
 	// flushEvery and flushPerPeer are the time between two SEGMENTS while data
 	// flows: a segment stays in the receivers' memory until its digest is there.
@@ -42,6 +45,12 @@ func (c *canaries) again(now time.Duration) {
 	c.at, c.left = now, canaryRounds
 }
 
+// payloadFor returns the payload of packets that leave by an interface with some MTU:
+// the default, or what fits.
+func payloadFor(mtu int) uint16 {
+	return uint16(max(wire.MinPayload, min(wire.DefaultPayload, mtu-ipOverhead-wire.Overhead)))
+}
+
 // heard draws conclusions from a report: every host that hears the group at all
 // has to have had each part of a run.
 func (c *canaries) heard(s *sending) {
@@ -63,15 +72,24 @@ func (c *canaries) heard(s *sending) {
 	s.tx.SetSegment(segment)
 }
 
+// places returns the places of a round, bit by bit, that came through in some round.
+func places(seen uint64) (places uint64) {
+	const all = 1<<canaryRound - 1
+	for r := range canaryRounds {
+		places |= seen >> (r * canaryRound) & all
+	}
+	return places
+}
+
 // sawRun reports whether each place of a run came through in some round.
 func sawRun(seen uint64) bool {
-	var places uint64
-	for r := range canaryRounds {
-		places |= seen >> (r * canaryRound)
-	}
-	const all = 1<<canaryRound - 1
-	return places&all&^1 == all&^1
+	const run = 1<<canaryRound - 1<<canaryAlone
+	return places(seen)&run == run
 }
+
+// sawSmallOnly reports whether none but small canaries came through: what is full is
+// larger than some MTU on the way (fault 37).
+func sawSmallOnly(seen uint64) bool { return places(seen) == 1 }
 
 // isProven reports whether every ready host confirmed runs.
 func (s *sending) isProven() bool {
@@ -95,13 +113,17 @@ func (s *sending) sendCanaries(now time.Duration) time.Duration {
 	s.flushRun()
 	payload := make([]byte, s.g.Payload)
 	for i := range canaryRound {
-		if i == 1 {
-			s.flushRun() // the first is alone
+		body := payload
+		switch i {
+		case 0:
+			body = payload[:smallCanary]
+		case canaryAlone:
+			s.flushRun() // those before are alone
 			s.tx.SetSegment(true)
 		}
 		index := wire.Index(c.round%canaryRounds*canaryRound + i)
 		s.core.Sealed(now)
-		s.addToRun(wire.Header{Type: wire.Canary, Index: index}, payload)
+		s.addToRun(wire.Header{Type: wire.Canary, Index: index}, body)
 	}
 	s.flushRun()
 	s.tx.SetSegment(c.segment)

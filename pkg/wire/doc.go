@@ -166,7 +166,8 @@
 // Reasons: 1 finished, 2 too slow, 3 silent, 4 no multicast received, 5 too
 // much loss, 6 corrupt segments, 7 refused, 8 connected again, 9 incompatible
 // version, 10 broke the protocol, 11 no longer in the stream's window, 12 local
-// fault, 13 interrupted, 14 session exhausted, 15 behind its disk, 16 joined late. A
+// fault, 13 interrupted, 14 session exhausted, 15 behind its disk, 16 joined late,
+// 17 packets larger than its network's MTU. A
 // reason that is not known is shown by its number. What is not printable in a text is shown as "?".
 //
 // # Limitations

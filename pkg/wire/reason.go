@@ -44,6 +44,8 @@ const (
 	Behind
 	// Late: it joined when the last pass for the detached had begun.
 	Late
+	// TooLarge: small packets of the group reach it, full ones do not.
+	TooLarge
 )
 
 var reasonNames = [...]string{
@@ -54,6 +56,7 @@ var reasonNames = [...]string{
 	Gone: "no longer in the stream's window", Local: "local fault",
 	Interrupted: "interrupted", Exhausted: "session exhausted",
 	Behind: "behind its disk", Late: "joined late",
+	TooLarge: "packets larger than its network's MTU",
 }
 
 // String returns the reason in words fit for a table.
