@@ -392,6 +392,21 @@ func TestInOrderWindow(t *testing.T) {
 	}
 }
 
+// TestHeldFitsAResume: what is held in more pieces than a message takes is told of the
+// first only; the rest comes again.
+func TestHeldFitsAResume(t *testing.T) {
+	const segments = 3 * wire.MaxRanges
+	r := NewReceiver(0, ReceiverConfig{Geometry: coreGeometry, Mode: wire.File, Size: segments * uint64(coreGeometry.SegmentSize()), Interval: 20 * time.Millisecond})
+	for seg := uint32(0); seg < segments; seg += 2 {
+		r.SegmentVerified(seg)
+		r.next = wire.Block(seg+1) * wire.SegmentBlocks
+	}
+	held := r.Held()
+	if held.Ranges() != wire.MaxRanges || held.Len() != wire.MaxRanges*wire.SegmentBlocks {
+		t.Errorf("%d ranges of %d blocks", held.Ranges(), held.Len())
+	}
+}
+
 // TestMemoryIsBounded: segments beyond the pool get no room, and are lacked.
 func TestMemoryIsBounded(t *testing.T) {
 	r := NewReceiver(0, ReceiverConfig{Geometry: coreGeometry, Mode: wire.File, Size: uint64(40 * coreGeometry.BlockSize()), Interval: 20 * time.Millisecond, PoolSegments: 3})

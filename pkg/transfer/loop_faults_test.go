@@ -220,8 +220,10 @@ func TestFault7BackByToken(t *testing.T) {
 	s.send.MaxRate = 100 * pace.Mbps
 	dead, again := s.hosts[1], s.hosts[2]
 	again.cfg.LocalIP = dead.cfg.LocalIP
-	again.start = dead.ctx.Done()
-	dead.dropIf(after(2000, dead.cancel))
+	again.start = dead.ctx.Done() // closed when it has ended
+	var die context.CancelFunc
+	dead.ctx, die = context.WithCancel(dead.ctx)
+	dead.dropIf(after(2000, die))
 	for _, h := range s.hosts {
 		h.cfg.Secret = s.send.Secret
 	}

@@ -105,10 +105,13 @@ func (r *Receiver) Reconnected() {
 }
 
 // Held returns the blocks that need not be sent to this host: those that are complete,
-// verified or not.
+// verified or not; of the first ranges only where there are too many for one RESUME.
 func (r *Receiver) Held() (held rangeset.Set) {
 	for n := wire.Block(0); n < r.next || n < r.base; n++ {
 		if b := r.look(n); b != nil && b.isFull {
+			if held.Ranges() == wire.MaxRanges && held.End() != uint64(n) {
+				break
+			}
 			held.Add(uint64(n), uint64(n)+1)
 		}
 	}

@@ -108,6 +108,7 @@ type Sender struct {
 	hasUnicast   bool
 	unicastTurn  int
 	lastTick     time.Duration
+	checkedAt    time.Duration // the hosts, last
 	lastProgress time.Duration
 }
 

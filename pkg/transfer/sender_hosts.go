@@ -315,10 +315,12 @@ func (s *Sender) checkHosts(now time.Duration) {
 	s.endStalled(now)
 	s.takeBack(now)
 	isMost := 2*suspects > n // then none is: the sender's side, or the network, is
+	passed := now - s.checkedAt
+	s.checkedAt = now
 	for _, h := range s.order {
 		if h.state == attached && h.isSuspect {
 			if h.isSuspect = !isMost; isMost {
-				h.suspectSince = now // it is counted from when most do better
+				h.suspectSince = min(h.suspectSince+passed, now) // that time does not count
 			}
 			if h.reason == wire.NoMulticast || !isMost && now-h.suspectSince >= detachAfter {
 				s.detach(now, h)
