@@ -66,9 +66,6 @@ class Hosts(object):
         hv = self.hostvars[name]
         entry = dict(name=name, become=self.becomes(hv))
         address = hv.get('ansible_host') or hv.get('ansible_ssh_host')
-        if ':' in to_text(address or name):
-            raise AnsibleError('host %s: its address %s is IPv6, and the multicast is IPv4 only: give it an ansible_host that is IPv4, or a name'
-                               % (name, address or name))
         if address and address != name:
             entry['address'] = to_text(address)
         connection = hv.get('ansible_connection') or self.task.connection or 'ssh'
@@ -76,6 +73,9 @@ class Hosts(object):
             entry['connection'] = 'local'
             entry.pop('address', None)  # localhost is nobody's address on a network
         elif connection in SSH:
+            if ':' in to_text(address or name):
+                raise AnsibleError('host %s: its address %s is IPv6, and the multicast is IPv4 only: give it an ansible_host that is IPv4, or a name'
+                                   % (name, address or name))
             self.add_ssh(entry, name, self.options('connection', 'ssh', hv))
         else:
             raise AnsibleError('host %s: daisy-mcast reaches hosts by ssh, not by the connection %r' % (name, connection))

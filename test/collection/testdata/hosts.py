@@ -29,6 +29,8 @@ CASES = [
     ({'ansible_ssh_common_args': '-o UserKnownHostsFile=/etc/kolla/known_hosts'},
      {'ssh_options': ['UserKnownHostsFile=/etc/kolla/known_hosts']}),
     ({'ansible_connection': 'local', 'ansible_host': '127.0.0.1'}, {'connection': 'local'}),
+    ({'ansible_connection': 'local', 'ansible_host': '::1'}, {'connection': 'local'}),
+    ({'ansible_host': 'fd00::1'}, 'is IPv6'),
     ({'ansible_connection': 'docker'}, "not by the connection 'docker'"),
     ({'ansible_become': True, 'ansible_become_method': 'su'}, 'by sudo, not by su'),
     ({'ansible_become': True, 'ansible_become_user': 'kolla'}, 'needs to become root, not kolla'),
