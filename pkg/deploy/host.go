@@ -164,6 +164,9 @@ func problemOf(step string, err error) *Problem {
 		if reach.Err != nil {
 			p.Text = joinText(p.Text, reach.Err.Error())
 		}
+		if hint := reach.Hint(); hint != "" {
+			p.Text += "; hint: " + hint
+		}
 	case errors.Is(err, control.ErrSilent):
 		p.Reason = reasonSilent
 	case errors.Is(err, context.DeadlineExceeded):

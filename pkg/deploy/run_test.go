@@ -155,8 +155,8 @@ func TestFault75EverythingFails(t *testing.T) {
 		t.Fatalf("got %v, %+v", err, rep.Counts)
 	}
 	for _, h := range rep.Hosts {
-		if h.Reason != "refused" {
-			t.Errorf("%s: reason %q", h.Name, h.Reason)
+		if h.Reason != "refused" || !strings.Contains(h.Detail, "Connection refused; hint: is sshd running there") {
+			t.Errorf("%s: reason %q, %q", h.Name, h.Reason, h.Detail)
 		}
 	}
 }
