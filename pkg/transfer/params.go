@@ -60,11 +60,13 @@ const (
 	// A host may ask the group for askFactor times as many packets as it says to have
 	// lost, for askShare of all that were sent, and for askFree, since what comes late
 	// is asked for in vain; and for askBudget times the whole stream, whatever it says.
-	// One that asks for more is served alone (fault 57).
+	// One that asks for more is served alone (fault 57). In a stream it would be failed:
+	// there it may ask for askStream times of it, as one that loses nine of ten does.
 	askFactor = 2
 	askShare  = 0.05
 	askFree   = 4096
 	askBudget = 4
+	askStream = 16
 	// stallLimit is how long a host that is there may make no step, while there is
 	// something to send to it: its disk, or who reads from it, has stopped for good.
 	stallLimit = 10 * time.Minute

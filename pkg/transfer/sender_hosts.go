@@ -223,9 +223,13 @@ func (s *Sender) noteStep(now time.Duration, h *host, r *wire.Report) {
 // keep the others' session up for ever (fault 57).
 func (s *Sender) asksTooMuch(h *host, r *wire.Report) bool {
 	lost := h.counter - min(h.counter, r.Counters.Received)
+	budget := uint64(askBudget)
+	if s.cfg.Mode == wire.Stream {
+		budget = askStream
+	}
 	return h.asked > askFactor*lost+uint64(askShare*float64(h.counter))+askFree ||
 		h.askedWhole > askFactor*lost+s.packets()+askFree ||
-		h.asked+h.askedWhole > askBudget*s.packets()+askFree
+		h.asked+h.askedWhole > budget*s.packets()+askFree
 }
 
 // deficit returns how many packets of a block h lacks, as it told last.
