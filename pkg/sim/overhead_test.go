@@ -94,3 +94,25 @@ func TestThousand(t *testing.T) {
 		t.Errorf("%d reports reached the sender within 100 ms, at most 1000 are due", r.MaxReports)
 	}
 }
+
+// TestSixteenOverOne: at 1 % loss sixteen hosts take as much longer than one as their
+// parity does, and 48 on a slow link send no row twice: what is on the way is not asked
+// for again, whatever the time that reports take.
+func TestSixteenOverOne(t *testing.T) {
+	t.Parallel()
+	run := func(n int, rate pace.Rate, size uint64, control time.Duration) *Result {
+		r := Run(Config{Seed: 1, Hosts: Same(n, Faults{Loss: .01}), Size: size, Port: Port{Rate: rate}, Control: control})
+		mustFinish(t, fmt.Sprintf("%d hosts", n), r)
+		t.Logf("%2d hosts, %v, reports take %v: %.3f s, %.2f %% sent again, %d packets dropped by the port", n, rate, control, r.LastDone().Seconds(), 100*r.Overhead(), r.Dropped)
+		return r
+	}
+	one := run(1, 200*pace.Mbps, 128*mb, 0).LastDone().Seconds()
+	if ratio := run(16, 200*pace.Mbps, 128*mb, 0).LastDone().Seconds() / one; ratio > 1.02 {
+		t.Errorf("16 hosts take %.3f of the time of one, 1.015 are parity", ratio)
+	}
+	for _, control := range []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond} {
+		if r := run(48, 50*pace.Mbps, 64*mb, control); r.Overhead() > 1.05*.0295 {
+			t.Errorf("48 hosts: %.4f of the payload was sent again, .0295 are due", r.Overhead())
+		}
+	}
+}
