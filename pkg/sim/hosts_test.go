@@ -44,6 +44,7 @@ func TestFaults10To16NobodyHoldsUpTheOthers(t *testing.T) {
 			{"filtered (29, 30)", Host{Filtered: true, OwnPort: &Port{}}, wire.NoMulticast, false},
 			{"crashed (7)", Host{LeaveAt: time.Second}, 0, true},
 			{"late", Host{JoinAt: time.Second}, 0, false},
+			{"late by 100 ms", Host{JoinAt: 100 * time.Millisecond}, 0, false},
 		} {
 			name := fmt.Sprintf("%s, 1 of %d", tt.name, n)
 			t.Run(name, func(t *testing.T) {

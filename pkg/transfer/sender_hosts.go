@@ -91,18 +91,27 @@ func (s *Sender) Join(now time.Duration, id HostID, held rangeset.Set) {
 }
 
 // canAttach reports whether what a host lacks of what was sent can be had, and is
-// little enough not to make the others wait.
+// little enough not to make the others wait. Of a stream it is now or never.
 func (s *Sender) canAttach(h *host) bool {
-	if s.cfg.Mode == wire.Stream && h.oldest < s.window {
+	most := s.backBlocks()
+	switch {
+	case s.cfg.Mode == wire.Stream && h.oldest < s.window:
 		return false
+	case s.cfg.Mode == wire.Stream || s.oldest == 0:
+		most = uint64(s.cfg.PoolBlocks / 4)
 	}
-	lacked := 0
+	lacked := uint64(0)
 	for n := h.oldest; n < s.nextSend; n++ {
 		if !h.held.Contains(uint64(n)) {
 			lacked++
 		}
 	}
-	return lacked <= s.cfg.PoolBlocks/4
+	return lacked <= most
+}
+
+// backBlocks is how much a host may lack of what was sent that is to be waited for again.
+func (s *Sender) backBlocks() uint64 {
+	return max(uint64(backShare*float64(s.nextSend)), uint64(s.cfg.PoolBlocks/16))
 }
 
 // Away takes out a host whose connection broke and may come back: until Back, the
@@ -347,7 +356,7 @@ func (s *Sender) takeBack(now time.Duration) {
 		if now-h.heard > detachAfter || !h.hasMark {
 			h.wellSince = now
 		}
-		if now-max(h.since, h.wellSince) < wellTime<<h.returns || s.lacked(h) > max(uint64(backShare*float64(s.nextSend)), uint64(s.cfg.PoolBlocks/16))*wire.BlockPackets {
+		if now-max(h.since, h.wellSince) < wellTime<<h.returns || s.lacked(h) > s.backBlocks()*wire.BlockPackets {
 			continue
 		}
 		h.detached--
