@@ -119,11 +119,13 @@ func (h *host) complete(at time.Duration, n wire.Block) {
 // end takes in the END: the last segment may be complete by it.
 func (h *host) end(at time.Duration) {
 	h.core.End(h.s.cfg.Size)
-	if n := h.s.geometry.Segments(h.s.cfg.Size); n > 0 {
-		h.verify(at, n-1)
-	} else if !h.isDone {
-		h.finish(at)
+	if h.core.Finished() { // empty, or its last segment was written before this
+		if !h.isDone {
+			h.finish(at)
+		}
+		return
 	}
+	h.verify(at, h.s.geometry.Segments(h.s.cfg.Size)-1)
 }
 
 // verify tells the core that a segment is verified, if it is complete.
