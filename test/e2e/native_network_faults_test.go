@@ -286,7 +286,8 @@ func TestFault37SmallMTU(t *testing.T) {
 	if r.got[h2].OK() != (r.sent.Code == 0) {
 		t.Errorf("the sender does not say what h2 does: %v", r.sent)
 	}
-	wantWords(t, "h2", r.got[h2].Stderr, "no multicast received")
+	wantWords(t, "h2", r.got[h2].Stderr, "full ones do not", "mtu=1400")
+	wantWords(t, "the sender", r.sent.Stderr, "packets larger than its network's MTU")
 }
 
 // TestFault37SmallMTUAtTheSender: no full packet leaves at all.
