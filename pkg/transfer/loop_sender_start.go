@@ -14,7 +14,7 @@ const (
 	// canaryFirst and canaryLater are the times between rounds of canaries,
 	// before the start and after it.
 	canaryFirst = 10 * time.Millisecond
-	canaryLater = 100 * time.Millisecond
+	canaryLater = 200 * time.Millisecond
 	// canaryRound is the number of canaries in a round: a small one, a full one
 	// alone, and the rest as a run that the kernel, or the network card, has to cut.
 	canaryRound  = 5
