@@ -62,6 +62,9 @@ func TestBundleIsDeterministic(t *testing.T) {
 func TestBundleIsUnpackedByTar(t *testing.T) {
 	tarProgram, err := exec.LookPath("tar")
 	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("there is no tar(1) here")
+		}
 		t.Skip("there is no tar(1) here")
 	}
 	st := newStore(t)
