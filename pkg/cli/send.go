@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
+	"github.com/daisy-mcast/daisy-mcast/pkg/deploy"
 	"github.com/daisy-mcast/daisy-mcast/pkg/multicast"
 	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
 	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
@@ -29,10 +30,14 @@ type sendOptions struct {
 	group     string
 	port      uint16
 	maxRate   bitRate
+	timeout   time.Duration
 	tokenFile string
 	report    string
 	quiet     bool
 }
+
+// errSendDeadline is the cause of what --timeout cut short.
+var errSendDeadline = errors.New("the sending's deadline is over (--timeout)")
 
 // AddFlags declares the flags that fill o.
 func (o *sendOptions) AddFlags(f *pflag.FlagSet) {
@@ -45,6 +50,8 @@ func (o *sendOptions) AddFlags(f *pflag.FlagSet) {
 	f.Var(&o.maxRate, "max-rate", "send no faster, in bits a second: 900M, 1G (default: what the network takes)")
 	f.DurationVar(&o.config.JoinTimeout, "join-timeout", transfer.DefaultJoinTimeout,
 		"how long to wait for the receivers, before those are served that are there")
+	f.DurationVar(&o.timeout, "timeout", 0,
+		"end the sending then, whoever has not all; default 10m, --join-timeout and a file at 50 Mb/s (half of --max-rate where that is less), none for a stream")
 	o.slowFlags.AddFlags(f)
 	f.StringVar(&o.report, "report", "", "write what became of each receiver as JSON to `FILE`")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print the token, the result and errors only")
@@ -66,7 +73,8 @@ miss. Of a stream only a window is kept, and a receiver that does not keep up is
 given up. What became of each receiver is told on standard error, and by --report
 as JSON; the exit code is 0 only if all have every byte, verified, and 4 if some
 have not. A receiver that holds up the others is served after them, see
---slow-hosts; one that comes back, or late, gets what it misses.`,
+--slow-hosts; one that comes back, or late, gets what it misses. The sending of a
+file has an end, see --timeout: what is verified on a receiver by then stays there.`,
 		Example: `  daisy-mcast send --local-ip 10.20.11.2 --receivers 16 --token-file token kolla.tgz
   tar c images | daisy-mcast send --local-ip 10.20.11.2 --receivers 2 --max-rate 900M`,
 		Args: argCount(0, 1),
@@ -106,8 +114,23 @@ func (o *sendOptions) parse() (err error) {
 		return fmt.Errorf("--ttl %d is not from 1 to 255", c.TTL)
 	case c.JoinTimeout <= 0:
 		return errors.New("--join-timeout must be more than 0")
+	case o.timeout < 0:
+		return errors.New("--timeout must not be negative")
 	}
 	return nil
+}
+
+// deadline returns how long the sending of src may take; 0 is for ever: nobody knows
+// how long a stream is.
+func (o *sendOptions) deadline(src transfer.Source) time.Duration {
+	if o.timeout > 0 || src.Again == nil {
+		return o.timeout
+	}
+	rate := float64(deploy.TimeoutRate)
+	if most := float64(o.config.MaxRate) / 2; most > 0 {
+		rate = min(rate, most)
+	}
+	return deploy.TimeoutBase + o.config.JoinTimeout + time.Duration(float64(src.Size)/rate*float64(time.Second))
 }
 
 // parseLocalIP reads --local-ip, which must be an address of this host.
@@ -152,7 +175,7 @@ func runSend(ctx context.Context, std *streams, opts sendOptions, args []string)
 		ln.Close()
 		return usage(fmt.Errorf("send: %w", err), "")
 	}
-	result, err := transfer.Send(ctx, cfg, ln, src)
+	result, err := sendUntil(ctx, opts.deadline(src), cfg, ln, src)
 	printSent(std.Err, result)
 	if werr := writeSendReport(opts.report, result, err); werr != nil {
 		fmt.Fprintf(std.Err, "daisy-mcast: writing the report: %v\n", werr)
@@ -160,7 +183,8 @@ func runSend(ctx context.Context, std *streams, opts sendOptions, args []string)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return &ExitError{Code: ExitInterrupted, Err: errors.New("send: interrupted")}
-	case errors.Is(err, transfer.ErrNobody), errors.Is(err, transfer.ErrQuorum), errors.Is(err, transfer.ErrSource):
+	case errors.Is(err, transfer.ErrNobody), errors.Is(err, transfer.ErrQuorum), errors.Is(err, transfer.ErrSource),
+		errors.Is(err, errSendDeadline):
 		return &ExitError{Code: ExitFailed, Err: fmt.Errorf("send: %w", err)}
 	case err != nil:
 		return err
@@ -169,6 +193,16 @@ func runSend(ctx context.Context, std *streams, opts sendOptions, args []string)
 			result.Done(), len(result.Hosts))}
 	}
 	return nil
+}
+
+// sendUntil sends, no longer than limit if that is not 0.
+func sendUntil(ctx context.Context, limit time.Duration, cfg transfer.SendConfig, ln net.Listener, src transfer.Source) (transfer.SendResult, error) {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, errSendDeadline)
+		defer cancel()
+	}
+	return transfer.Send(ctx, cfg, ln, src)
 }
 
 // openSource opens what is to be sent: a file that can be read again, or a
