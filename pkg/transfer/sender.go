@@ -87,12 +87,13 @@ type Sender struct {
 	size     uint64
 	isEnded  bool // the size is known
 	nextRead wire.Block
-	nextSend wire.Block // first block that was never begun
-	oldest   wire.Block // all attached hosts hold the blocks before it
-	window   wire.Block // in Stream mode: the first block in memory; <= oldest
-	inMemory int        // blocks loaded, or asked for and not yet ready
-	wanted   []*block   // to be read again, for repair
-	loaded   []*block   // in memory, in the order of reading; some no longer
+	nextSend wire.Block          // first block that was never begun
+	oldest   wire.Block          // all attached hosts hold the blocks before it
+	window   wire.Block          // in Stream mode: the first block in memory; <= oldest
+	inMemory int                 // blocks loaded, or asked for and not yet ready
+	asked    map[wire.Block]bool // of these, reads under way
+	wanted   []*block            // to be read again, for repair
+	loaded   []*block            // in memory, in the order of reading; some no longer
 
 	group     []*block // interleaved; all in memory
 	groupTurn int
@@ -117,7 +118,7 @@ func NewSender(cfg SenderConfig) *Sender {
 	cfg.PoolBlocks = cmp.Or(cfg.PoolBlocks, PoolBytes/cfg.Geometry.BlockSize())
 	s := &Sender{
 		cfg: cfg, interval: wire.ReportInterval(max(cfg.Receivers, 1)),
-		hosts: make(map[HostID]*host), blocks: make(map[wire.Block]*block),
+		hosts: make(map[HostID]*host), blocks: make(map[wire.Block]*block), asked: make(map[wire.Block]bool),
 		sentAt: make([]time.Duration, sentTimes),
 	}
 	if cfg.Mode == wire.File {

@@ -12,7 +12,6 @@ type block struct {
 	n        wire.Block
 	packets  int  // data packets
 	inMemory bool // its bytes are
-	isAsked  bool // they were asked for
 	isQueued bool // in repairs
 	isSent   bool // its data packets were, once, in this pass or before
 
@@ -61,15 +60,14 @@ func (s *Sender) NextRead() (n wire.Block, ok bool) {
 	}
 	for len(s.wanted) > 0 {
 		b := s.wanted[0]
-		if b.inMemory || b.isAsked || s.blocks[b.n] != b {
+		if b.inMemory || s.asked[b.n] || s.blocks[b.n] != b {
 			s.wanted = s.wanted[1:]
 			continue
 		}
 		if !s.makeRoom() {
 			return 0, false
 		}
-		b.isAsked = true
-		s.inMemory++
+		s.askFor(b.n)
 		s.wanted = s.wanted[1:]
 		return b.n, true
 	}
@@ -79,10 +77,16 @@ func (s *Sender) NextRead() (n wire.Block, ok bool) {
 		return 0, false
 	}
 	b := s.open(s.nextRead)
-	b.isAsked = true
-	s.inMemory++
+	s.askFor(b.n)
 	s.nextRead++
 	return b.n, true
+}
+
+// askFor notes a read that is under way. It may outlive the block's state, as when a new
+// pass begins; a second one of the same block would come to a buffer that is taken.
+func (s *Sender) askFor(n wire.Block) {
+	s.asked[n] = true
+	s.inMemory++
 }
 
 // ahead returns how many blocks are read before they are sent.
@@ -147,23 +151,23 @@ func (s *Sender) open(n wire.Block) *block {
 // BlockReady tells that a block is in memory, with its count of data packets: 192
 // but for the stream's last block.
 func (s *Sender) BlockReady(now time.Duration, n wire.Block, packets int) {
+	delete(s.asked, n)
 	b := s.blocks[n]
-	if b == nil || !b.isAsked { // retired while it was being read
+	if b == nil { // retired while it was being read
 		s.inMemory--
 		s.tell(Event{Kind: Released, Block: n})
 		return
 	}
-	b.isAsked, b.inMemory, b.packets = false, true, packets
+	b.inMemory, b.packets = true, packets
 	s.loaded = append(s.loaded, b)
 }
 
 // Unread tells that the source had no such block, since it ended before: the size
 // is told by End.
 func (s *Sender) Unread(n wire.Block) {
-	if b := s.blocks[n]; b != nil && b.isAsked {
-		delete(s.blocks, n)
-		s.inMemory--
-	}
+	delete(s.asked, n)
+	delete(s.blocks, n)
+	s.inMemory--
 }
 
 // skipHeld passes over blocks that every attached host has said to hold. They are

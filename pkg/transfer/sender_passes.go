@@ -24,6 +24,9 @@ func (s *Sender) check(now time.Duration) {
 	if n == 0 && s.pass == 1 && s.away > 0 {
 		return // the pass goes on when it is back
 	}
+	if len(s.group) > 0 { // it is sent to its end, though who lacked it may be gone
+		oldest = min(oldest, s.group[0].n)
+	}
 	s.retire(oldest)
 	switch {
 	case n > 0:

@@ -220,7 +220,7 @@ func (s *Sender) queue(b *block) {
 		s.active++
 		s.repairs = append(s.repairs, b)
 	}
-	if !b.inMemory && !b.isAsked {
+	if !b.inMemory && !s.asked[b.n] {
 		s.wanted = append(s.wanted, b)
 	}
 }
