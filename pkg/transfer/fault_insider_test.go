@@ -35,7 +35,7 @@ func (s *session) withRogue(t *testing.T, play func(r *rogue)) (wait func()) {
 	h.absent = true
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		c, w, err := dial(t.Context(), h.cfg.LocalIP, h.cfg.Sender, receiverTLS(h.cfg.Identity, h.cfg.Pin), nil)
+		c, w, err := h.cfg.dial(t.Context())
 		if err != nil {
 			t.Errorf("the rogue: %v", err)
 			return

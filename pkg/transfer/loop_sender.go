@@ -147,6 +147,7 @@ type sending struct {
 
 	peers    []*peer // in the order of joining
 	byID     map[HostID]*peer
+	waiting  []*conn // for the place of a peer in doubt: no more than there are
 	isBegun  bool
 	joinBy   time.Duration
 	canaries canaries
@@ -348,6 +349,7 @@ func (s *sending) takeWork() {
 	for range len(s.inbox) {
 		(<-s.inbox)()
 	}
+	s.seat()
 }
 
 // step does what is due at now and returns how long nothing is.

@@ -23,10 +23,12 @@ type peer struct {
 	addr       netip.Addr
 	held       rangeset.Set
 	isReady    bool
-	isResuming bool // it looks what it holds, and will tell
-	isOver     bool // it left, or was told BYE
-	isReplaced bool // it failed, and its host came back with another key
-	isAway     bool // it is over, and the core waits for its return
+	isResuming bool          // it looks what it holds, and will tell
+	isOver     bool          // it left, or was told BYE
+	isReplaced bool          // it failed, and its host came back with another key
+	isAway     bool          // it is over, and the core waits for its return
+	hasHeir    bool          // another of its address came while it is in doubt
+	doubtedAt  time.Duration // since when it has to prove that it lives; 0 if it has not
 	seen       uint64
 	told       int // digests sent to it
 	stash      []wire.PacketID
@@ -51,10 +53,25 @@ func (s *sending) welcomePeer(c *conn) {
 			s.dismiss(p, wire.Replaced, "")
 		}
 	}
-	if s.active() >= s.expected() {
-		s.refuse(c, "as many receivers as expected are there")
-		return
+	doubted := s.doubt(addressOf(c.tls.NetConn()))
+	switch {
+	case s.active() < s.expected():
+		if doubted != nil {
+			doubted.hasHeir = true
+		}
+		s.admit(c)
+	case len(s.waiting) < s.inDoubt():
+		s.waiting = append(s.waiting, c) // see seat
+	default:
+		s.refuse(c, isFull)
 	}
+}
+
+// isFull is why a receiver is refused that no place is left for.
+const isFull = "as many receivers as expected are there"
+
+// admit makes a peer of a connection, and tells it so.
+func (s *sending) admit(c *conn) {
 	p := &peer{id: HostID(len(s.peers)), c: c, addr: addressOf(c.tls.NetConn()), name: s.cfg.Hosts[c.pin]}
 	if p.name == "" {
 		p.name = p.addr.String()
@@ -168,6 +185,7 @@ func (s *sending) dismiss(p *peer, r wire.Reason, text string) {
 		p.result.Done = true
 	} else {
 		p.result.Reason, p.result.Text = r, text
+		p.isReplaced = p.isReplaced || p.hasHeir
 		s.log.Warn("receiver is given up", "receiver", p.name, "reason", r, "text", text)
 		switch {
 		case p.isAway:
@@ -186,6 +204,7 @@ func (s *sending) hear(p *peer, m wire.Message) {
 		return
 	}
 	now := s.clock.now()
+	p.lives(now)
 	switch m := m.(type) {
 	case wire.Resume:
 		s.resume(p, m)
@@ -225,7 +244,7 @@ func (s *sending) ready(now time.Duration, p *peer) {
 	p.isReady = true
 	s.core.Join(now, p.id, p.held)
 	for _, o := range s.peers {
-		if o.c.pin == p.c.pin {
+		if o.c.pin == p.c.pin || len(s.cfg.Hosts) == 0 && o.addr == p.addr {
 			s.expectNoMore(o)
 		}
 	}
@@ -318,6 +337,9 @@ func (s *sending) part(err error) {
 	}
 	if err != nil {
 		text = err.Error()
+	}
+	for _, c := range s.waiting {
+		s.refuse(c, "the session is over")
 	}
 	for _, p := range s.peers {
 		if !p.isOver {
