@@ -1,6 +1,9 @@
 package pace
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A state is what a Controller does with the rate.
 type state uint8
@@ -67,6 +70,7 @@ func (c *Controller) Tick(now time.Duration, next uint64) bool {
 // become enters a state. The rates follow from the limit.
 func (c *Controller) become(s state, now time.Duration) {
 	c.state = s
+	c.limit = max(c.limit, c.cfg.Min) // a probe from next to nothing would take hours
 	switch s {
 	case draining:
 		c.set(c.limit * drainGain)
@@ -106,6 +110,10 @@ func (c *Controller) start(now time.Duration, next uint64) {
 	if !ok {
 		return
 	}
+	if heard = slices.DeleteFunc(heard, c.isPause); len(heard) == 0 {
+		c.round(now, next)
+		return
+	}
 	low := c.slowest(byCapacity(heard))
 	mid := heard[len(heard)/2]
 	sent := mid.sent
@@ -128,6 +136,12 @@ func (c *Controller) start(now time.Duration, next uint64) {
 	default: // the source is slower than the rate: nothing to learn
 		c.round(now, next)
 	}
+}
+
+// isPause reports whether a sample is of little more than a wait for the source: of a few
+// packets at far less than the rate, where one that is lost is a great share.
+func (c *Controller) isPause(t *track) bool {
+	return t.end-t.first < samplePackets && t.sent <= 0.7*c.rate
 }
 
 // meanLost returns the mean of the shares that hosts lost.

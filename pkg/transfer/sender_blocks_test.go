@@ -66,7 +66,7 @@ func newBlockTest(t *testing.T, seed uint64) *blockTest {
 		Initial: 300 * pace.Mbps, MaxRate: 600 * pace.Mbps, Slow: []SlowPolicy{Detach, Wait, Drop}[rng.IntN(3)],
 	})
 	for i := range hosts {
-		h := &blockHost{id: HostID(i), loss: []float64{0, 0.01, 0.03}[rng.IntN(3)]}
+		h := &blockHost{id: HostID(i), loss: []float64{0, 0.01, 0.1}[rng.IntN(3)]}
 		h.Receiver = NewReceiver(0, ReceiverConfig{Geometry: coreGeometry, Mode: mode, Size: told, Interval: b.Interval(), Phase: rng.Float64()})
 		for seg := range coreGeometry.Segments(size) {
 			if mode == wire.File && h.loss == 0 && rng.IntN(2) == 0 {
