@@ -62,7 +62,8 @@ type Packet struct {
 	Data []byte
 	From netip.AddrPort
 	// Age is how long before the read the kernel got it, and Marked whether it
-	// came with the mark of congestion (RFC 3168); both only with Stamp.
+	// came with the mark of congestion (RFC 3168); both only with Stamp. For a moment
+	// after the first socket of a machine has asked for stamps, Age may be too little.
 	Age    time.Duration
 	Marked bool
 }
