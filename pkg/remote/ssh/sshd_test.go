@@ -61,6 +61,9 @@ func newServer(t *testing.T, c serverConfig) *server {
 		"PidFile none", "UsePAM no", "StrictModes no", "PasswordAuthentication " + yesNo(c.passwords),
 		"KbdInteractiveAuthentication no", "PermitRootLogin yes",
 		"KexAlgorithms curve25519-sha256", // the cheapest
+		// What the tester's own bash reads at each login may talk, and as many at a time
+		// as tests are run may be in each other's way.
+		"SetEnv HOME=" + t.TempDir(),
 	}
 	if c.forced != "" {
 		config = append(config, "ForceCommand "+c.forced)
