@@ -12,6 +12,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset/sample"
 	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 // Each thing that a host cannot do is a problem of its own, by real connections.
@@ -27,7 +28,7 @@ func TestR4Check(t *testing.T) {
 		t.Fatalf("got %+v", res)
 	}
 	bad := good
-	bad.Carrier.Sender = netip.AddrPortFrom(f.carrier.Sender.Addr(), freePort(t, senderAddress))
+	bad.Carrier.Sender = netip.AddrPortFrom(f.carrier.Sender.Addr(), port.Free(t))
 	bad.Upstream.CA = nil // now the certificate is a stranger's
 	bad.MissingBytes = 1 << 60
 	res = message.CheckResult{}
@@ -66,7 +67,7 @@ func TestR11ReachWantsTheSet(t *testing.T) {
 	set := another.imported(writeBundle(t, sample.Options{LayerSize: 1 << 10, Seed: 7, Namespace: "lokolla"}))
 	another.refuses(message.CallReach, message.Reach{SetID: set.ID, Upstream: f.upstream}, message.ReasonCentral, "must have the bundle's images")
 	gone := f.upstream
-	gone.URL = "https://" + netip.AddrPortFrom(f.carrier.Sender.Addr(), freePort(t, senderAddress)).String()
+	gone.URL = "https://" + netip.AddrPortFrom(f.carrier.Sender.Addr(), port.Free(t)).String()
 	f.sender.refuses(message.CallReach, message.Reach{SetID: f.set.ID, Upstream: gone}, message.ReasonCentral, "refused")
 }
 

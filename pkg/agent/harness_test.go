@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -26,6 +25,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/launch"
 	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 // TestMain makes this test binary the program whose registry agents run.
@@ -86,7 +86,7 @@ func newNode(t *testing.T, dir, address string) *node {
 	m := startAgent(t)
 	m.setup = message.Setup{
 		BaseDir: dir, Name: launch.DefaultName, Mode: string(launch.Process),
-		Listen: netip.AddrPortFrom(netip.MustParseAddr(address), freePort(t, address)),
+		Listen: netip.AddrPortFrom(netip.MustParseAddr(address), port.Free(t)),
 	}
 	m.must(message.CallSetup, m.setup, nil)
 	t.Cleanup(func() {
@@ -214,16 +214,6 @@ func (m *node) list(set *store.Set, up registry.Upstream) []int {
 	return have.Missing.List()
 }
 
-func freePort(t *testing.T, address string) uint16 {
-	t.Helper()
-	ln, err := net.Listen("tcp4", net.JoinHostPort(address, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).AddrPort().Port()
-}
-
 const senderAddress = "127.0.0.1"
 
 // A fleet is a sender, and hosts on loopback addresses of their own.
@@ -239,14 +229,14 @@ type fleet struct {
 // newFleet has the sender import a bundle and serve it over TLS.
 func newFleet(t *testing.T, hosts int) *fleet {
 	t.Helper()
-	port := freePort(t, senderAddress)
+	shared := port.Free(t)
 	f := &fleet{sender: newNode(t, t.TempDir(), senderAddress), carrier: message.Carrier{
 		Protocol: "jasmine", TTL: 1,
-		Sender: netip.AddrPortFrom(netip.MustParseAddr(senderAddress), port),
-		Group:  netip.AddrPortFrom(jasmine.DefaultGroup(), port),
+		Sender: netip.AddrPortFrom(netip.MustParseAddr(senderAddress), shared),
+		Group:  netip.AddrPortFrom(jasmine.DefaultGroup(), shared),
 	}}
 	f.set = f.sender.imported(writeBundle(t, sample.Options{LayerSize: 32 << 10}))
-	f.central = netip.AddrPortFrom(f.carrier.Sender.Addr(), freePort(t, senderAddress))
+	f.central = netip.AddrPortFrom(f.carrier.Sender.Addr(), port.Free(t))
 	f.sender.must(message.CallCentral, message.Central{SetID: f.set.ID, Listen: f.central}, &f.upstream)
 	for i := range hosts {
 		f.hosts = append(f.hosts, newNode(t, t.TempDir(), hostAddress(i).String()))

@@ -13,6 +13,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/origin"
 	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 func TestSetup(t *testing.T) {
@@ -63,7 +64,7 @@ func TestR9ListThatCannotBeTaken(t *testing.T) {
 func TestFault52InvalidRequests(t *testing.T) {
 	m := newNode(t, t.TempDir(), senderAddress)
 	set := m.imported(writeBundle(t, sample.Options{LayerSize: 1 << 10}))
-	jasmine := message.Carrier{Protocol: "jasmine", Sender: netip.AddrPortFrom(netip.MustParseAddr(senderAddress), freePort(t, senderAddress))}
+	jasmine := message.Carrier{Protocol: "jasmine", Sender: netip.AddrPortFrom(netip.MustParseAddr(senderAddress), port.Free(t))}
 	for _, c := range []struct {
 		method string
 		req    any

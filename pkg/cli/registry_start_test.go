@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"math/rand/v2"
-	"net"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -11,6 +9,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/launch"
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 // TestRegistryScripts runs testdata/registry/*.txtar: what needs an address of
@@ -26,7 +25,7 @@ func TestRegistryScripts(t *testing.T) {
 			"exits":        wantExit,
 		},
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("PORT", strconv.Itoa(unusedPort()))
+			env.Setenv("PORT", strconv.Itoa(int(port.Free(t))))
 			env.Defer(func() {
 				spec := launch.Spec{Mode: launch.Process, BaseDir: filepath.Join(env.WorkDir, "base")}
 				if err := launch.Stop(context.Background(), spec, true); err != nil {
@@ -36,16 +35,4 @@ func TestRegistryScripts(t *testing.T) {
 			return nil
 		},
 	})
-}
-
-// unusedPort is below those that outgoing connections of this machine get.
-func unusedPort() int {
-	for {
-		port := 10_000 + rand.IntN(20_000)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			l.Close()
-			return port
-		}
-	}
 }

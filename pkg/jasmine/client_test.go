@@ -12,12 +12,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 var scriptLocal = netip.MustParseAddr("127.0.0.41")
 
 func scriptGroup(t *testing.T) netip.AddrPort {
-	return netip.AddrPortFrom(DefaultGroup(), freePort(t))
+	return netip.AddrPortFrom(DefaultGroup(), port.Free(t))
 }
 
 // Fault 52, the client's side: what the server says is bounded before use.
@@ -176,8 +178,8 @@ func TestFaults1To4ServerGoes(t *testing.T) {
 // A server that is there and says nothing ends the client too; packets are a
 // sign of life.
 func TestFault2SilentServer(t *testing.T) {
-	t.Parallel() // it waits for timeouts
-	const silence = 200 * time.Millisecond
+	t.Parallel()                // it waits for timeouts
+	const silence = time.Second // of which this test may be held up three quarters
 	s := newScript(t, scriptLocal, scriptGroup(t), func(c *ClientConfig) { c.SilenceTimeout = silence })
 	s.info(1, 400, 0, 100)
 	s.expect(opReady)
@@ -230,7 +232,7 @@ func TestClientBeforeServer(t *testing.T) {
 	if err != nil {
 		t.Skip("the port was taken by another process: ", err)
 	}
-	server := mustServer(t, ServerConfig{LocalIP: scriptLocal, Clients: 1, Port: freePort(t)})
+	server := mustServer(t, ServerConfig{LocalIP: scriptLocal, Clients: 1, Port: port.Free(t)})
 	if r, err := server.Serve(t.Context(), ln, strings.NewReader("x")); err != nil || !r.Complete() {
 		t.Errorf("server: %v, %+v", err, r)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/multicast"
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 func mustServer(t testing.TB, cfg ServerConfig) *Server {
@@ -70,17 +71,6 @@ func limited(t testing.TB, conn net.Conn) net.Conn {
 }
 
 func addrPort(a net.Addr) netip.AddrPort { return a.(*net.TCPAddr).AddrPort() }
-
-// freePort returns a UDP port that nothing on this machine uses.
-func freePort(t testing.TB) uint16 {
-	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port()
-}
 
 func dialMulticast(t testing.TB, group netip.AddrPort, local netip.Addr) *multicast.Sender {
 	t.Helper()
@@ -230,7 +220,7 @@ func newLab(t *testing.T, n int) *lab {
 	return &lab{
 		t: t, local: local, ln: listenTCP(t, local), served: make(chan served, 1),
 		config: ServerConfig{
-			LocalIP: local, Clients: n, Port: freePort(t),
+			LocalIP: local, Clients: n, Port: port.Free(t),
 			JoinTimeout: 10 * time.Second, testOnlyBufferPackets: 64,
 		},
 	}

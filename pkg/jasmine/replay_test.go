@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/ipv4"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/multicast"
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 // replayTimeout ends a replay that hangs.
@@ -218,7 +219,7 @@ func missing(local netip.Addr, seqs map[uint32]bool) func(netip.AddrPort) (packe
 // A big-endian server is told by its first message.
 func TestBigEndianServer(t *testing.T) {
 	local := netip.MustParseAddr("127.0.79.1")
-	group := netip.AddrPortFrom(DefaultGroup(), freePort(t))
+	group := netip.AddrPortFrom(DefaultGroup(), port.Free(t))
 	ln := listenTCP(t, local)
 	client := mustClient(t, ClientConfig{LocalIP: local, Server: addrPort(ln.Addr())})
 	var out bytes.Buffer

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/multicast"
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 func TestSizes(t *testing.T) {
@@ -271,7 +272,7 @@ func forge(t *testing.T, group netip.AddrPort, from netip.Addr, enough func() bo
 // Two sessions on one group and port at once (case F of the originals: both end
 // with mixed bytes and exit 0). Here their servers' addresses tell them apart.
 func TestFault50TwoSessionsOnOneGroup(t *testing.T) {
-	port := freePort(t)
+	port := port.Free(t)
 	var labs []*lab
 	var wants [][]byte
 	var clients []<-chan received
@@ -307,7 +308,7 @@ func TestFault50TwoSessionsOnOneGroup(t *testing.T) {
 // wrong bytes.
 func TestFault50TwoSendersAtOneAddress(t *testing.T) {
 	local := netip.MustParseAddr("127.0.0.31")
-	group := netip.AddrPortFrom(DefaultGroup(), freePort(t))
+	group := netip.AddrPortFrom(DefaultGroup(), port.Free(t))
 	s := newScript(t, local, group)
 	s.info(1, 2*4, 0, 2)
 	s.expect(opReady)

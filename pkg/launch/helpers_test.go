@@ -2,7 +2,6 @@ package launch
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/engine"
 	"github.com/daisy-mcast/daisy-mcast/pkg/engine/enginetest"
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 // A bench is a machine with one registry on it.
@@ -82,20 +82,8 @@ func (b *bench) withSystemd() {
 	}
 }
 
-// freePort is one below those that outgoing connections of this machine get. It
-// is not tried: a process that is being forked would hold it for a moment.
 func freePort(t *testing.T) netip.AddrPort {
-	t.Helper()
-	taken, err := listening()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		port := uint16(10_000 + rand.IntN(20_000))
-		if !slices.ContainsFunc(taken, func(s tcpSocket) bool { return s.local.Port() == port }) {
-			return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)
-		}
-	}
+	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port.Free(t))
 }
 
 // generation makes the spec one that has to replace what runs.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 var testGroup = netip.MustParseAddr("239.192.77.200")
@@ -22,17 +24,6 @@ func loopback(t testing.TB) *net.Interface {
 		t.Fatal(err)
 	}
 	return ifi
-}
-
-// freePort returns a UDP port that nothing on this machine uses.
-func freePort(t testing.TB) uint16 {
-	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 }
 
 func listen(t testing.TB, cfg ReceiverConfig) *Receiver {
@@ -74,7 +65,7 @@ func collect(t testing.TB, r *Receiver, n int) (out []string) {
 }
 
 func TestSeveralLocalReceiversEachHearEveryDatagram(t *testing.T) {
-	group := netip.AddrPortFrom(testGroup, freePort(t))
+	group := netip.AddrPortFrom(testGroup, port.Free(t))
 	receivers := []*Receiver{
 		listen(t, ReceiverConfig{Group: group}),
 		listen(t, ReceiverConfig{Group: group}),
@@ -98,7 +89,7 @@ func TestSeveralLocalReceiversEachHearEveryDatagram(t *testing.T) {
 }
 
 func TestOtherGroupOfSamePortIsNotHeard(t *testing.T) {
-	port := freePort(t)
+	port := port.Free(t)
 	mine := netip.AddrPortFrom(testGroup, port)
 	other := netip.AddrPortFrom(testGroup.Next(), port)
 	r := listen(t, ReceiverConfig{Group: mine})
@@ -115,7 +106,7 @@ func TestOtherGroupOfSamePortIsNotHeard(t *testing.T) {
 }
 
 func TestSourceFilterDropsAndCountsOthers(t *testing.T) {
-	group := netip.AddrPortFrom(testGroup, freePort(t))
+	group := netip.AddrPortFrom(testGroup, port.Free(t))
 	r := listen(t, ReceiverConfig{Group: group, Source: netip.MustParseAddr("127.0.0.2")})
 	for _, from := range []string{"127.0.0.3", "127.0.0.2"} {
 		if err := dial(t, group, from).Send([][][]byte{{[]byte("x")}}); err != nil {
@@ -131,7 +122,7 @@ func TestSourceFilterDropsAndCountsOthers(t *testing.T) {
 }
 
 func TestOversizeDatagramIsDroppedNotTruncated(t *testing.T) {
-	group := netip.AddrPortFrom(testGroup, freePort(t))
+	group := netip.AddrPortFrom(testGroup, port.Free(t))
 	r := listen(t, ReceiverConfig{Group: group, MaxDatagram: 10})
 	s := dial(t, group, "127.0.0.1")
 	if err := s.Send([][][]byte{{make([]byte, 11)}, {bytes.Repeat([]byte("y"), 10)}}); err != nil {
@@ -146,7 +137,7 @@ func TestOversizeDatagramIsDroppedNotTruncated(t *testing.T) {
 }
 
 func TestDropsCountsWhatDidNotFitTheBuffer(t *testing.T) {
-	group := netip.AddrPortFrom(testGroup, freePort(t))
+	group := netip.AddrPortFrom(testGroup, port.Free(t))
 	r := listen(t, ReceiverConfig{Group: group, BufferBytes: 16 << 10})
 	if r.BufferBytes() < 16<<10 {
 		t.Errorf("BufferBytes() = %d, want what the kernel gave", r.BufferBytes())
@@ -178,7 +169,7 @@ func TestDropsCountsWhatDidNotFitTheBuffer(t *testing.T) {
 }
 
 func TestReadEndsAtInterruptAndClose(t *testing.T) {
-	group := netip.AddrPortFrom(testGroup, freePort(t))
+	group := netip.AddrPortFrom(testGroup, port.Free(t))
 	r := listen(t, ReceiverConfig{Group: group})
 	r.Interrupt()
 	if _, err := r.Read(); !errors.Is(err, ErrInterrupted) {
@@ -224,7 +215,7 @@ func TestReadingAndSendingDoNotAllocate(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	group := netip.AddrPortFrom(testGroup, freePort(t))
+	group := netip.AddrPortFrom(testGroup, port.Free(t))
 	r := listen(t, ReceiverConfig{Group: group})
 	s := dial(t, group, "127.0.0.1")
 	out := [][][]byte{{[]byte("head"), []byte("body")}}
@@ -251,7 +242,7 @@ func TestSegmentationKeepsEveryDatagram(t *testing.T) {
 		sizes = append(sizes, 5)
 	}
 	for _, noSegment := range []bool{false, true} {
-		group := netip.AddrPortFrom(testGroup, freePort(t))
+		group := netip.AddrPortFrom(testGroup, port.Free(t))
 		r := listen(t, ReceiverConfig{Group: group})
 		s, err := Dial(SenderConfig{Group: group, Interface: loopback(t), Local: netip.MustParseAddr("127.0.0.1"), NoSegment: noSegment})
 		if err != nil {
@@ -337,7 +328,7 @@ func TestMembershipReportGolden(t *testing.T) {
 
 // The report needs a privilege; without it there is an error, not silence.
 func TestReport(t *testing.T) {
-	r := listen(t, ReceiverConfig{Group: netip.AddrPortFrom(testGroup, freePort(t))})
+	r := listen(t, ReceiverConfig{Group: netip.AddrPortFrom(testGroup, port.Free(t))})
 	if err := r.Report(); err != nil && !errors.Is(err, unix.EPERM) {
 		t.Errorf("Report: %v, want nil or EPERM", err)
 	}
@@ -355,7 +346,7 @@ func TestBadAddresses(t *testing.T) {
 }
 
 func BenchmarkLoopback(b *testing.B) {
-	group := netip.AddrPortFrom(testGroup, freePort(b))
+	group := netip.AddrPortFrom(testGroup, port.Free(b))
 	r := listen(b, ReceiverConfig{Group: group})
 	s := dial(b, group, "127.0.0.1")
 	out := make([][][]byte, DefaultBatch)

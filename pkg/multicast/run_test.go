@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 // testRun returns n datagrams back to back, of size bytes but the last.
@@ -27,7 +29,7 @@ func testRun(n, size, last int) (run []byte, datagrams [][]byte) {
 // TestRunsArriveAsDatagrams: whatever both kernels make of a run, the datagrams
 // are those that were meant.
 func TestRunsArriveAsDatagrams(t *testing.T) {
-	group := netip.AddrPortFrom(testGroup, freePort(t))
+	group := netip.AddrPortFrom(testGroup, port.Free(t))
 	run, want := testRun(100, 1472, 500)
 	for _, coalesce := range []bool{false, true} {
 		for _, segment := range []bool{false, true} {
@@ -57,7 +59,7 @@ func TestRunsArriveAsDatagrams(t *testing.T) {
 }
 
 func TestCoalescedDatagramsHaveABound(t *testing.T) {
-	group := netip.AddrPortFrom(testGroup, freePort(t))
+	group := netip.AddrPortFrom(testGroup, port.Free(t))
 	r := listen(t, ReceiverConfig{Group: group, Coalesce: true, MaxDatagram: 100})
 	s := dial(t, group, "127.0.0.9")
 	long, _ := testRun(3, 101, 101)
@@ -76,7 +78,7 @@ func TestRunsDoNotAllocate(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	group := netip.AddrPortFrom(testGroup, freePort(t))
+	group := netip.AddrPortFrom(testGroup, port.Free(t))
 	r := listen(t, ReceiverConfig{Group: group, Coalesce: true, Stamp: true})
 	s := dial(t, group, "127.0.0.9")
 	run, _ := testRun(44, 1472, 1472)
@@ -98,7 +100,7 @@ func TestRunsDoNotAllocate(t *testing.T) {
 }
 
 func BenchmarkRuns(b *testing.B) {
-	group := netip.AddrPortFrom(testGroup, freePort(b))
+	group := netip.AddrPortFrom(testGroup, port.Free(b))
 	r := listen(b, ReceiverConfig{Group: group, Coalesce: true})
 	s := dial(b, group, "127.0.0.9")
 	run, _ := testRun(44, 1472, 1472)
@@ -122,7 +124,7 @@ func BenchmarkRuns(b *testing.B) {
 // are seen.
 func TestStampsTellWhenAndHow(t *testing.T) {
 	for _, coalesce := range []bool{false, true} {
-		group := netip.AddrPortFrom(testGroup, freePort(t))
+		group := netip.AddrPortFrom(testGroup, port.Free(t))
 		r := listen(t, ReceiverConfig{Group: group, Coalesce: coalesce, Stamp: true})
 		s := dial(t, group, "127.0.0.9")
 		awaitStamps(t, r, s)

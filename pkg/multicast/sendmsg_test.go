@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 // fullSocket returns a sendSocket whose peer takes no more: a group's socket never
@@ -65,7 +67,7 @@ func TestCloseEndsAWaitingSend(t *testing.T) {
 }
 
 func TestSendAfterCloseIsRefused(t *testing.T) {
-	s := dial(t, netip.AddrPortFrom(testGroup, freePort(t)), "127.0.0.1")
+	s := dial(t, netip.AddrPortFrom(testGroup, port.Free(t)), "127.0.0.1")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

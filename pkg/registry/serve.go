@@ -129,14 +129,19 @@ func run(ctx context.Context, server *http.Server, listeners []net.Listener) err
 // in use.
 func listenWithin(ctx context.Context, cfg ServeConfig) ([]net.Listener, error) {
 	deadline := time.Now().Add(cfg.Wait)
+	var inUse error
 	for {
 		all, err := listen(ctx, cfg)
-		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(deadline) {
+		switch {
+		case err != nil && inUse != nil && ctx.Err() != nil:
+			return nil, inUse
+		case !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(deadline):
 			return all, err
 		}
+		inUse = err
 		select {
 		case <-ctx.Done():
-			return nil, err
+			return nil, inUse
 		case <-time.After(listenAgain):
 		}
 	}

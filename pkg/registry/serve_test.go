@@ -213,7 +213,7 @@ func TestServeWaitsForAnAddress(t *testing.T) {
 	taken, err = old.Listen(t.Context(), "tcp", address)
 	check(t, err)
 	defer taken.Close()
-	ctx, cancel = context.WithTimeout(t.Context(), listenAgain)
+	ctx, cancel = context.WithTimeout(t.Context(), 100*listenAgain) // it is opened by then
 	defer cancel()
 	err = Serve(ctx, ServeConfig{Store: t.TempDir(), Listen: []string{address}, Wait: time.Minute})
 	if !errors.Is(err, syscall.EADDRINUSE) {

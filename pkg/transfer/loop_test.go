@@ -18,6 +18,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/multicast"
 	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 // sessionLimit ends a session that does not end by itself.
@@ -57,13 +58,7 @@ type testHost struct {
 }
 
 func freeGroup(t testing.TB) netip.AddrPort {
-	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	return netip.AddrPortFrom(DefaultGroup(), c.LocalAddr().(*net.UDPAddr).AddrPort().Port())
+	return netip.AddrPortFrom(DefaultGroup(), port.Free(t))
 }
 
 // newSession prepares a sending of src to n pinned hosts.

@@ -3,8 +3,11 @@ package collection
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 // docs lists the plugins by kind, from the files.
@@ -166,8 +169,8 @@ func TestModulesOnThisMachine(t *testing.T) {
           - not kept.changed and not would_not.changed
           - removed.changed and not gone.changed
 `})
-	port := freePort(t)
-	r := run(t, call{dir: dir, args: []string{"ansible-playbook", "-i", "localhost,", "-c", "local", "-e", "port=" + port, "play.yml"}})
+	free := strconv.Itoa(int(port.Free(t)))
+	r := run(t, call{dir: dir, args: []string{"ansible-playbook", "-i", "localhost,", "-c", "local", "-e", "port=" + free, "play.yml"}})
 	if r.code != 0 {
 		must(t, call{dir: dir, args: []string{place.program, "registry", "stop", "--mode", "process", "--base-dir", dir + "/base", "--purge"}})
 		t.Fatalf("%s\n%s", r.out, r.err)

@@ -156,8 +156,11 @@ func (r row) allows(other row) bool {
 }
 
 // allowsTest reports whether a test of r's package may import other beyond what
-// the package may: its own column, or anything for the top.
+// the package may: its own column and the base, or anything for the top.
 func (r row) allowsTest(other row) bool {
+	if other.column == base {
+		return true
+	}
 	if r.column == tests {
 		return false
 	}

@@ -1,0 +1,4 @@
+package port
+
+// TestOnlyIsFree is isFree.
+var TestOnlyIsFree = isFree
