@@ -9,16 +9,18 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
 const (
 	reachTimeout = 5 * time.Second
 	// spareBytes stay free beside the missing blobs: links, lists, logs.
 	spareBytes = 64 << 20
+	// spareInodes stay free beside those of blobs and links: what is staged at a
+	// time, lists, logs, the registry's own files.
+	spareInodes = 128
 )
 
 // callCheck finds out whether this host can take part, before anything is sent.
@@ -34,7 +36,7 @@ func (a *agent) callCheck(ctx context.Context, req message.Check) (message.Check
 			Text:   fmt.Sprintf("the host is %s, the images are for %v", runtime.GOARCH, set.Architectures),
 		}
 	}
-	res.Disk = checkDisk(st.Dir(), req.MissingBytes)
+	res.Disk = checkDisk(st.Dir(), store.Room{Bytes: req.MissingBytes, Inodes: st.MissingInodes(set, req.LinkInodes)})
 	if c, err := a.carrierFor(req.Carrier); err == nil { // else listen has said so
 		res.Pin = c.pin()
 	}
@@ -49,19 +51,21 @@ func (a *agent) callCheck(ctx context.Context, req message.Check) (message.Check
 	return res, nil
 }
 
-func checkDisk(dir string, need int64) *message.Problem {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
-		return &message.Problem{Reason: message.ReasonDisk, Text: fmt.Sprintf("asking for free space in %s: %v", dir, err)}
+// checkDisk compares what a directory's filesystem has left with what is to come.
+func checkDisk(dir string, need store.Room) *message.Problem {
+	free, err := store.RoomIn(dir)
+	text := ""
+	switch {
+	case err != nil:
+		text = err.Error()
+	case need.Bytes > 0 && free.Bytes < need.Bytes+spareBytes:
+		text = fmt.Sprintf("%s needs %d MB more, %d MB are free", dir, (need.Bytes+spareBytes)>>20, free.Bytes>>20)
+	case need.Inodes > 0 && free.Inodes < need.Inodes+spareInodes:
+		text = fmt.Sprintf("%s needs %d inodes more, %d are free", dir, need.Inodes+spareInodes, free.Inodes)
+	default:
+		return nil
 	}
-	free := int64(fs.Bavail) * fs.Bsize
-	if need > 0 && free < need+spareBytes {
-		return &message.Problem{
-			Reason: message.ReasonDisk,
-			Text:   fmt.Sprintf("%s needs %d MB more, %d MB are free", dir, (need+spareBytes)>>20, free>>20),
-		}
-	}
-	return nil
+	return &message.Problem{Reason: message.ReasonDisk, Text: text}
 }
 
 // localAddress is the address of this host by which packets to sender leave. On

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset/sample"
 	"github.com/daisy-mcast/daisy-mcast/pkg/registry"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
@@ -42,6 +44,35 @@ func TestR4Check(t *testing.T) {
 	}
 	if !strings.Contains(res.Disk.Text, h.storeDir()) {
 		t.Errorf("the disk's problem does not name the directory: %s", res.Disk.Text)
+	}
+}
+
+// TestFault26TooFewInodes: seen before anything is sent, as a disk that is too small
+// is (R16).
+func TestFault26TooFewInodes(t *testing.T) {
+	dir := t.TempDir()
+	room, err := store.RoomIn(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if room.Inodes == math.MaxInt64 {
+		t.Skip("this filesystem makes inodes as they are needed")
+	}
+	if p := checkDisk(dir, store.Room{Bytes: 1, Inodes: 1}); p != nil {
+		t.Errorf("one file: %+v", p)
+	}
+	p := checkDisk(dir, store.Room{Bytes: 1, Inodes: room.Inodes})
+	if p == nil || p.Reason != message.ReasonDisk || !strings.Contains(p.Text, dir) || !strings.Contains(p.Text, "inodes") {
+		t.Errorf("as many as there are: %+v", p)
+	}
+	m := newNode(t, dir, senderAddress)
+	set := m.imported(writeBundle(t, sample.Options{LayerSize: 1 << 10}))
+	host := newNode(t, t.TempDir(), senderAddress)
+	host.list(set, registry.Upstream{})
+	var res message.CheckResult
+	host.must(message.CallCheck, message.Check{SetID: set.ID, MissingBytes: 1, LinkInodes: 1 << 60}, &res)
+	if res.Disk == nil || !strings.Contains(res.Disk.Text, "inodes") {
+		t.Errorf("a host that lacks the set: %+v", res.Disk)
 	}
 }
 

@@ -42,7 +42,11 @@ func (a *agent) callImport(ctx context.Context, body json.RawMessage, data io.Re
 		}
 		return nil, problem(message.ReasonBundle, err)
 	}
-	return message.ImportResult{Set: set}, nil
+	links, err := st.LinkInodes(set)
+	if err != nil {
+		return nil, problem(message.ReasonStore, err)
+	}
+	return message.ImportResult{Set: set, LinkInodes: links}, nil
 }
 
 func (a *agent) importImages(ctx context.Context, req message.Import, data io.Reader, st *store.Store) (*store.Set, error) {

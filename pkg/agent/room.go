@@ -10,6 +10,7 @@ import (
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/engine"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
 // callRoom finds out, before anything is sent, whether the engine's disk takes what
@@ -38,7 +39,7 @@ func (a *agent) callRoom(ctx context.Context, req message.Room) (message.Empty, 
 	if need > 0 && isSameDisk(dir, st.Dir()) {
 		need += req.MissingBytes
 	}
-	if p := checkDisk(dir, need); p != nil {
+	if p := checkDisk(dir, store.Room{Bytes: need}); p != nil {
 		return message.Empty{}, problem(p.Reason, p)
 	}
 	return message.Empty{}, nil

@@ -98,7 +98,8 @@ func (r *run) listen(ctx context.Context) error {
 func (r *run) checkHost(ctx context.Context, h *host) error {
 	ctx, cancel := r.within(ctx, CallTime)
 	defer cancel()
-	req := message.Check{Address: h.cfg.Address, Carrier: r.carrier, Upstream: r.upstream, SetID: r.set.ID, MissingBytes: r.sizeOf(h.missing)}
+	req := message.Check{Address: h.cfg.Address, Carrier: r.carrier, Upstream: r.upstream, SetID: r.set.ID,
+		MissingBytes: r.sizeOf(h.missing), LinkInodes: r.linkInodes}
 	if err := h.call(ctx, message.CallCheck, req, &h.checked); err != nil {
 		return err
 	}

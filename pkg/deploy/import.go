@@ -55,7 +55,7 @@ func (r *run) importBundle(ctx context.Context) error {
 	if err := res.Set.Validate(); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrInput, r.cfg.Bundle, err)
 	}
-	r.set = res.Set
+	r.set, r.linkInodes = res.Set, res.LinkInodes
 	r.setDeadline(max(r.bundleSize(), r.set.TotalSize()))
 	return nil
 }

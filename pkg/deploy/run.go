@@ -78,8 +78,10 @@ type run struct {
 
 	importing *importing // nil before the sender is connected
 	set       *store.Set
-	upstream  registry.Upstream
-	carrier   message.Carrier
+	// linkInodes are what the set's links take in an empty store.
+	linkInodes int64
+	upstream   registry.Upstream
+	carrier    message.Carrier
 
 	deadline time.Time
 	files    uint64 // how many this process may have open; 0: it is not known

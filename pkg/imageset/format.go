@@ -108,6 +108,9 @@ func (im *importer) regular(ctx context.Context, f *os.File, info os.FileInfo) e
 // beginning to its end.
 func (im *importer) content(ctx context.Context, f *os.File, size int64, want string) error {
 	if isPacked(f) || size == 0 {
+		if err := im.surveyPacked(ctx, f, size); err != nil {
+			return err
+		}
 		return im.packed(ctx, f, size, want)
 	}
 	sum := startSum(ctx, f, size, want)
@@ -126,13 +129,10 @@ func (im *importer) plain(ctx context.Context, f io.ReaderAt, size int64) error 
 	if index.format == formatArchive {
 		return im.archive(ctx, index)
 	}
-	list := &indexedEntries{index: index}
-	var total int64
-	for _, e := range index.list {
-		total += e.size
+	if err := im.survey(ctx, &indexedEntries{index: index}); err != nil {
+		return err
 	}
-	im.expect(total)
-	return im.read(ctx, list)
+	return im.read(ctx, &indexedEntries{index: index})
 }
 
 // packed takes a tar that can be read only once. An archive of an engine, whose
@@ -209,26 +209,10 @@ func (im *importer) directory(ctx context.Context, dir string) error {
 			return im.archive(ctx, dirFiles{root})
 		}
 	}
-	total, err := walkedSize(ctx, root.FS())
-	if err != nil {
+	if err := im.survey(ctx, newWalk(root.FS())); err != nil {
 		return err
 	}
-	im.expect(total)
 	return im.read(ctx, newWalk(root.FS()))
-}
-
-// walkedSize is the sum of a directory's files, for the progress.
-func walkedSize(ctx context.Context, fsys fs.FS) (total int64, err error) {
-	for w := newWalk(fsys); ; {
-		e, err := w.next()
-		if errors.Is(err, io.EOF) {
-			return total, nil
-		}
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return 0, err
-		}
-		total += e.size
-	}
 }
 
 // archive takes an OCI layout or, where its index names no image, docker save's

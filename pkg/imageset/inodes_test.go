@@ -17,21 +17,21 @@ import (
 // filesystem of its own.
 const smallDisk = "DAISY_MCAST_TEST_SMALL_DISK"
 
-// FAULTS 26: inodes run out while blobs come in. The test runs itself again in
-// namespaces of its own, where anybody may mount a tmpfs with few inodes.
-func TestFault26InodesRunOut(t *testing.T) {
+// onSmallDisk runs a test on a tmpfs of its own. The test runs itself again in
+// namespaces of its own, where anybody may mount one.
+func onSmallDisk(t *testing.T, options string, test func(dir string)) {
 	if dir := os.Getenv(smallDisk); dir != "" {
-		if err := syscall.Mount("none", dir, "tmpfs", 0, "size=16m,nr_inodes=60"); err != nil {
+		if err := syscall.Mount("none", dir, "tmpfs", 0, options); err != nil {
 			t.Skip("no tmpfs can be mounted here: ", err)
 		}
-		runOutOfInodes(t, filepath.Join(dir, "store"))
+		test(dir)
 		return
 	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestFault26InodesRunOut$", "-test.v")
+	cmd := exec.CommandContext(t.Context(), self, "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), smallDisk+"="+t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
@@ -48,6 +48,11 @@ func TestFault26InodesRunOut(t *testing.T) {
 	case strings.Contains(string(out), "--- SKIP"):
 		t.Skipf("%s", out)
 	}
+}
+
+// FAULTS 26: inodes run out while blobs come in.
+func TestFault26InodesRunOut(t *testing.T) {
+	onSmallDisk(t, "size=16m,nr_inodes=60", func(dir string) { runOutOfInodes(t, filepath.Join(dir, "store")) })
 }
 
 func runOutOfInodes(t *testing.T, dir string) {

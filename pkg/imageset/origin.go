@@ -201,20 +201,12 @@ func (t *take) blobs(ctx context.Context) error {
 
 // measure tells the progress, and the disk, what is to come.
 func (t *take) measure() error {
-	var missing int64
+	var need tally
 	for _, w := range t.list {
 		t.im.expect(w.Size)
-		if t.im.mem != nil {
-			continue
-		}
-		if have, err := t.im.st.Stat(w.Digest); err != nil || have.Size != w.Size {
-			missing += w.Size
-		}
+		t.im.count(&need, w.Blob())
 	}
-	if t.im.mem != nil {
-		return nil
-	}
-	return t.im.space(missing)
+	return t.im.space(need.Room)
 }
 
 func (t *take) blob(ctx context.Context, w wanted) error {

@@ -26,6 +26,13 @@ const (
 	maxUnpacked  = 4 << 40  // bytes in all
 	maxTrailing  = 64 << 20 // zero bytes after a tar's end; tar pads to 10 KiB
 
+	// What a packed file hardly ever unpacks to more than, of its size: a bundle's
+	// layers are packed already; an archive's are not, and are on disk twice while
+	// they are taken. And more inodes than a large bundle's blobs have.
+	bundleRatio  = 2
+	archiveRatio = 10
+	manyInodes   = 20_000
+
 	// maxWindow bounds zstd's memory: what its levels up to 19 need.
 	maxWindow = 8 << 20
 

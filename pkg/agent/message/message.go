@@ -110,6 +110,8 @@ type Choice struct {
 // ImportResult is the set that the bundle holds.
 type ImportResult struct {
 	Set *store.Set `json:"set"`
+	// LinkInodes are what its links take in an empty store.
+	LinkInodes int64 `json:"link_inodes"`
 }
 
 // Central tells the sender to serve its store to all hosts.
@@ -172,6 +174,7 @@ type Check struct {
 	Upstream     registry.Upstream `json:"upstream"`
 	SetID        string            `json:"set_id"`
 	MissingBytes int64             `json:"missing_bytes"`
+	LinkInodes   int64             `json:"link_inodes"` // as in ImportResult
 }
 
 // CheckResult holds a problem for each thing that a host cannot do. A host with
