@@ -104,9 +104,11 @@ func (f *fleet) awaitTransfer(name string, bytes int64) {
 	f.t.Helper()
 	ctx := within(f.t, runTimeout)
 	h := f.Host(name)
-	_, err := h.AwaitProcess(ctx, "daisy-mcast", "agent")
+	before, err := h.MulticastBytes()
 	f.must(err)
-	f.must(h.AwaitMulticast(ctx, bytes))
+	_, err = h.AwaitProcess(ctx, "daisy-mcast", "agent")
+	f.must(err)
+	f.must(h.AwaitMulticast(ctx, before+bytes))
 }
 
 func (f *fleet) killAgents(h *lab.Host) {

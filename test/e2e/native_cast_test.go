@@ -101,6 +101,7 @@ type casting struct {
 	send     *lab.Process
 	began    *lineTime
 	receives map[*lab.Host]*lab.Process
+	heard    map[*lab.Host]int64 // bytes of groups, before its receiver or when they were last awaited
 
 	mu    sync.Mutex
 	ended map[*lab.Process]time.Time // guarded by mu
@@ -163,7 +164,7 @@ func (x *cast) beginSender(args ...string) *casting {
 
 func (x *cast) beginOn(sender *lab.Host, args ...string) *casting {
 	x.t.Helper()
-	c := &casting{cast: x, began: newLineTime("msg=sending"), receives: map[*lab.Host]*lab.Process{},
+	c := &casting{cast: x, began: newLineTime("msg=sending"), receives: map[*lab.Host]*lab.Process{}, heard: map[*lab.Host]int64{},
 		ended: map[*lab.Process]time.Time{}}
 	x.must(sender.Shell(x.t.Context(), "rm -f "+tokenFile))
 	words := []string{"daisy-mcast", "send", "--local-ip", sender.Addr().String(), "--token-file", tokenFile,
@@ -205,6 +206,9 @@ func (c *casting) receive(h *lab.Host, args ...string) *lab.Process {
 
 func (c *casting) receiveAs(h *lab.Host, cmd lab.Cmd) *lab.Process {
 	c.t.Helper()
+	var err error
+	c.heard[h], err = h.MulticastBytes()
+	c.must(err)
 	p, err := h.Start(cmd)
 	c.must(err)
 	c.receives[h] = p
@@ -217,10 +221,14 @@ func (c *casting) receiveAs(h *lab.Host, cmd lab.Cmd) *lab.Process {
 	return p
 }
 
-// awaitData waits until a host has received so much of the group.
+// awaitData waits until a host has received so much of the group since its receiver was
+// started, or since the last time.
 func (c *casting) awaitData(h *lab.Host, bytes int64) {
 	c.t.Helper()
-	c.must(h.AwaitMulticast(within(c.t, 30*time.Second), bytes))
+	c.must(h.AwaitMulticast(within(c.t, 30*time.Second), c.heard[h]+bytes))
+	var err error
+	c.heard[h], err = h.MulticastBytes()
+	c.must(err)
 }
 
 // endOf is when a process ended, which it has.

@@ -88,8 +88,10 @@ func TestFault11ClientByHandStopped(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, fleetConfig{Targets: 2})
 	f.must(f.deploy.LimitRate("60mbit"))
+	before, err := f.Host("h2").MulticastBytes()
+	f.must(err)
 	go func() {
-		if f.Host("h2").AwaitMulticast(within(t, runTimeout), 1<<20) == nil {
+		if f.Host("h2").AwaitMulticast(within(t, runTimeout), before+1<<20) == nil {
 			f.Host("h2").Freeze()
 			time.Sleep(runTimeout / 2) // longer than the server's patience, shorter than the test's
 			f.Host("h2").Thaw()

@@ -54,13 +54,10 @@ func (h *Host) counter(name string) (int64, error) {
 	return n, err
 }
 
-// AwaitMulticast waits until so many bytes of UDP have arrived in the host's
-// sockets, counted from the call.
+// AwaitMulticast waits until MulticastBytes of the host is so much.
 func (h *Host) AwaitMulticast(ctx context.Context, bytes int64) error {
-	start, err := h.multicastBytes()
-	for err == nil {
-		var now int64
-		if now, err = h.multicastBytes(); now-start >= bytes {
+	for {
+		if now, err := h.MulticastBytes(); err != nil || now >= bytes {
 			return err
 		}
 		select {
@@ -69,11 +66,11 @@ func (h *Host) AwaitMulticast(ctx context.Context, bytes int64) error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	return err
 }
 
-// multicastBytes is InMcastOctets of /proc/net/netstat.
-func (h *Host) multicastBytes() (int64, error) {
+// MulticastBytes returns how many bytes of groups have come to the host so far:
+// InMcastOctets of /proc/net/netstat. Who waits for some reads it before they can come.
+func (h *Host) MulticastBytes() (int64, error) {
 	var n int64
 	err := h.Within(func() error {
 		data, err := os.ReadFile("/proc/1/net/netstat")
