@@ -98,6 +98,13 @@ func journalHead(g wire.Geometry, size uint64) string {
 	return fmt.Sprintf("daisy-mcast journal 1 payload %d size %d", g.Payload, size)
 }
 
+// isOf reports whether it is the journal of a file of the same size, cut alike.
+func (j *Journal) isOf(w wire.Welcome) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return w.Mode == wire.File && journalHead(w.Geometry, w.Size) == j.head
+}
+
 // begin makes it the journal of a file, and reports whether it was that of one of the
 // same size and cut before; else it is empty now. One of a stream stays empty.
 func (j *Journal) begin(w wire.Welcome) (isSame bool, err error) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -101,17 +100,18 @@ type reception struct {
 	ifi    *net.Interface
 	core   *Receiver
 
-	segments map[uint32]*segmentBuffer // with packets, not yet complete
-	free     []*segmentBuffer
-	made     int // buffers
-	pool     int // buffers at most
-	finisher *finisher
-	bad      map[uint32]bool // these come over TLS only
-	digests  []wire.Digest
-	root     *wire.RootHash
-	lastSeg  uint32 // of the block that says that it is the last
-	isLast   bool   // lastSeg is known
-	end      *wire.End
+	segments  map[uint32]*segmentBuffer // with packets, not yet complete
+	free      []*segmentBuffer
+	made      int // buffers
+	pool      int // buffers at most
+	finisher  *finisher
+	finishing sync.WaitGroup
+	bad       map[uint32]bool // these come over TLS only
+	digests   []wire.Digest
+	root      *wire.RootHash
+	lastSeg   uint32 // of the block that says that it is the last
+	isLast    bool   // lastSeg is known
+	end       *wire.End
 
 	resume resumption
 
@@ -124,10 +124,10 @@ type reception struct {
 	isOver         bool
 	err            error
 	result         ReceiveResult
-	session        wire.SessionID
-	learned        int  // digests told over this connection
-	isAway         bool // the connection broke, and another is on its way
-	hasReturned    bool // one was tried: there is no third
+	welcome        wire.Welcome // the last one
+	learned        int          // digests told over this connection
+	isAway         bool         // the connection broke, and another is on its way
+	hasReturned    bool         // one was tried: there is no third
 	wg             sync.WaitGroup
 }
 
@@ -201,7 +201,7 @@ func (r *reception) join(c *conn, w wire.Welcome) error {
 	if err != nil {
 		return err
 	}
-	r.c, r.g, r.session, r.ifi = c, w.Geometry, w.Session, ifi
+	r.c, r.welcome, r.ifi = c, w, ifi
 	if r.opener, err = wire.NewOpener(w.Key, w.Session, w.Geometry); err != nil {
 		return err
 	}
@@ -217,37 +217,26 @@ func (r *reception) join(c *conn, w wire.Welcome) error {
 		r.rx = r.cfg.testOnlyReader(rx)
 	}
 	r.result.Buffer = rx.BufferBytes()
-	r.pool = max(r.cfg.Memory/r.g.SegmentSize(), 4)
-	r.finisher = newFinisher(r.g, r.sink, r.pool, func(f finished) { r.post(func() { r.settle(f) }) })
-	r.core = NewReceiver(r.clock.now(), ReceiverConfig{
-		Geometry: w.Geometry, Mode: w.Mode, Size: w.Size, Interval: w.ReportInterval,
-		Phase: rand.Float64(), PoolSegments: r.pool, InOrder: r.sink.isOrdered(),
-	})
-	if err := r.announceResume(c, w); err != nil {
-		return err
-	}
-	return c.send(wire.Ready{ReceiveBuffer: uint32(r.result.Buffer)})
+	r.cut(r.clock.now())
+	r.announceResume()
+	_ = c.send(wire.Ready{ReceiveBuffer: uint32(r.result.Buffer)}) // its failure shows elsewhere
+	return nil
 }
 
 // run receives until the end.
 func (r *reception) run(ctx context.Context) (ReceiveResult, error) {
 	stop := context.AfterFunc(ctx, func() { r.post(func() { r.fail(wire.Interrupted, context.Cause(ctx)) }) })
 	defer stop()
-	var finishing, renewing sync.WaitGroup
-	finishing.Go(r.finisher.run)
+	var renewing sync.WaitGroup
 	renewing.Go(r.renew)
 	r.wg.Go(func() { r.listen(ctx, r.cfg, r.c) })
-	if r.resume.isOn {
-		size := r.core.size // the loop may write it again
-		r.wg.Go(func() { r.recheck(size) })
-	}
 	r.loop()
 	close(r.quit)
 	r.c.close(byeGrace)
 	close(r.finisher.jobs)
 	r.wg.Wait()
 	renewing.Wait()
-	finishing.Wait()
+	r.finishing.Wait()
 	r.sum()
 	r.rx.Close()
 	return r.result, r.err

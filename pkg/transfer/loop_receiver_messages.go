@@ -13,6 +13,8 @@ func (r *reception) hear(m wire.Message) {
 		return
 	}
 	switch m := m.(type) {
+	case wire.Welcome:
+		r.recut(m)
 	case wire.Segments:
 		r.learn(m)
 	case wire.End:

@@ -103,6 +103,9 @@ func (r *reception) checkSegment(seg uint32) {
 	} else if r.isLast && seg >= r.lastSeg {
 		return
 	}
+	if !r.beginJournal() {
+		return
+	}
 	blocks := int(r.g.Blocks(size))
 	delete(r.segments, seg)
 	r.finisher.jobs <- finishJob{segment: s, blocks: blocks, size: int(size), digest: r.digests[seg]}
@@ -142,6 +145,9 @@ func (r *reception) checkEnd() {
 		return
 	}
 	r.isFinishing = true
+	if !r.beginJournal() {
+		return
+	}
 	if uint32(len(r.digests)) != r.end.Segments || r.root.Sum(r.end.Size) != r.end.Root {
 		r.fail(wire.Corrupt, ErrRoot)
 		return

@@ -88,8 +88,9 @@ func (r *reception) comeBack(c *conn, w wire.Welcome) {
 	r.c, r.isAway, r.learned, r.told = c, false, 0, 0
 	switch {
 	case r.isOver:
-	case w.Session != r.session:
+	case w.Session != r.welcome.Session:
 		r.fail(wire.Local, errors.New("transfer: the sender has begun another session"))
+	case w.Geometry != r.g && !r.recut(w):
 	default:
 		r.core.Reconnected()
 		if held := r.core.Held(); held.Len() > 0 {

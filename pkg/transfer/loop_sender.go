@@ -145,20 +145,24 @@ type sending struct {
 	end     *wire.End
 	repairs chan repairJob // closed at the end
 
-	peers    []*peer // in the order of joining
-	byID     map[HostID]*peer
-	waiting  []*conn // for the place of a peer in doubt: no more than there are
-	isBegun  bool
-	joinBy   time.Duration
-	canaries canaries
-	beatAt   time.Duration
-	showAt   time.Duration
-	dataSent uint64
-	sentTo   wire.Block // one past the highest block begun
-	fatal    error
-	result   SendResult
-	began    time.Duration
-	wg       sync.WaitGroup
+	peers   []*peer // in the order of joining
+	byID    map[HostID]*peer
+	waiting []*conn // for the place of a peer in doubt: no more than there are
+	isBegun bool
+	// isReading says that the source is read, and the packets' size is settled; work are
+	// the goroutines that do.
+	isReading bool
+	work      sync.WaitGroup
+	joinBy    time.Duration
+	canaries  canaries
+	beatAt    time.Duration
+	showAt    time.Duration
+	dataSent  uint64
+	sentTo    wire.Block // one past the highest block begun
+	fatal     error
+	result    SendResult
+	began     time.Duration
+	wg        sync.WaitGroup
 }
 
 // Send sends src to all receivers and returns when each has it or is given up. It
@@ -178,10 +182,11 @@ func Send(ctx context.Context, cfg SendConfig, ln net.Listener, src Source) (Sen
 	}
 	door := newDoor(ln, senderTLS(cfg.Identity, admit), secret, s.expected(), s.log,
 		func(c *conn) { s.enter(c) })
-	var doors, work sync.WaitGroup
+	var doors sync.WaitGroup
 	doors.Go(func() { _ = door.run(ctx) })
-	work.Go(s.readSource)
-	work.Go(s.repair)
+	if !src.isStream() && src.Size == 0 {
+		s.startReading() // its end is all there is
+	}
 	err = s.loop(ctx)
 	s.sum(s.clock.now())
 	close(s.quit)
@@ -194,9 +199,9 @@ func Send(ctx context.Context, cfg SendConfig, ln net.Listener, src Source) (Sen
 	s.result.Unsent = s.tx.Unsent()
 	s.tx.Close()
 	if s.src.isStream() {
-		go work.Wait() // a read of standard input cannot be ended
+		go s.work.Wait() // a read of standard input cannot be ended
 	} else {
-		work.Wait()
+		s.work.Wait()
 	}
 	return s.result, err
 }
@@ -212,7 +217,6 @@ func newSending(cfg SendConfig, src Source) (*sending, error) {
 	}
 	s := &sending{
 		cfg: cfg, src: src, clock: newClock(), log: orDiscard(cfg.Log),
-		g:     wire.Geometry{Payload: payloadFor(ifi.MTU)},
 		inbox: make(chan func(), 256), quit: make(chan struct{}),
 		blocks: make(map[wire.Block]*blockBuffer), byID: make(map[HostID]*peer),
 		repairs: make(chan repairJob, repairJobs), survey: make(chan struct{}, 1),
@@ -223,39 +227,22 @@ func newSending(cfg SendConfig, src Source) (*sending, error) {
 	if err := CheckFiles(s.expected()); err != nil {
 		return nil, err
 	}
+	s.cut(payloadFor(ifi.MTU))
 	if uint64(src.Size) > s.g.MaxSize() {
 		return nil, fmt.Errorf("transfer: %d bytes are more than a session carries, %d", src.Size, s.g.MaxSize())
 	}
 	if err := s.openSocket(); err != nil {
 		return nil, err
 	}
-	s.rows = newRowCache(s.g)
-	rowBytes := maxActive * wire.ParityRows * int(s.g.Payload)
-	n := max((cfg.Memory-rowBytes)/s.g.BlockSize(), 2*maxDepth)
-	s.pool = newBlockPool(s.g, n)
-	s.asked = make(chan wire.Block, n)
-	mode := wire.File
-	if src.isStream() {
-		mode = wire.Stream
-	}
-	s.core = NewSender(SenderConfig{
-		Geometry: s.g, Mode: mode, Size: uint64(src.Size), Receivers: s.expected(), PoolBlocks: n,
-		MaxRate: cfg.MaxRate, Slow: cfg.Slow, MinRate: cfg.MinRate, Quorum: cfg.Quorum,
-	})
-	return s, s.newSession(mode, n)
+	return s, s.newSession()
 }
 
 // newSession makes the session's keys and its WELCOME.
-func (s *sending) newSession(mode wire.Mode, window int) (err error) {
+func (s *sending) newSession() (err error) {
 	w := &s.welcome
-	*w = wire.Welcome{
-		Version: wire.Version, Group: s.cfg.Group, Geometry: s.g, Mode: mode,
-		ReportInterval: s.core.Interval(),
-	}
-	if mode == wire.File {
+	w.Version, w.Group, w.Mode, w.ReportInterval = wire.Version, s.cfg.Group, s.mode(), s.core.Interval()
+	if w.Mode == wire.File {
 		w.Size = uint64(s.src.Size)
-	} else {
-		w.Window = uint32(window)
 	}
 	if _, err := rand.Read(w.Key[:]); err != nil {
 		return fmt.Errorf("making the session's key: %w", err)
@@ -286,7 +273,6 @@ func (s *sending) openSocket() error {
 		s.tx = s.cfg.testOnlyWriter(tx)
 	}
 	s.tx.SetSegment(false)
-	s.run = make([]byte, 0, maxRun*s.datagram())
 	return nil
 }
 

@@ -29,6 +29,8 @@ type peer struct {
 	isAway     bool          // it is over, and the core waits for its return
 	hasHeir    bool          // another of its address came while it is in doubt
 	doubtedAt  time.Duration // since when it has to prove that it lives; 0 if it has not
+	isRecut    bool          // it got another WELCOME
+	mtu        int           // of the way to it, as TCP knows; 0 if it does not
 	seen       uint64
 	told       int // digests sent to it
 	stash      []wire.PacketID
@@ -77,6 +79,7 @@ func (s *sending) admit(c *conn) {
 		p.name = p.addr.String()
 	}
 	p.result = HostResult{Name: p.name, Addr: p.addr}
+	s.fitPeer(p)
 	if err := c.send(s.welcome); err != nil {
 		c.close(0)
 		return
@@ -282,7 +285,11 @@ func (s *sending) actOn(p *peer, e Event) {
 	case Detached, Alone:
 		e.Reason = p.reasonOf(e)
 		p.result.Detached = e.Reason
-		s.log.Warn("receiver is detached: the others do not wait for it", "receiver", p.name, "reason", e.Reason)
+		log := s.log
+		if e.Reason == wire.TooLarge {
+			log = log.With("mtu", p.mtu, "packet", s.datagram()+ipOverhead)
+		}
+		log.Warn("receiver is detached: the others do not wait for it", "receiver", p.name, "reason", e.Reason)
 		s.say(p, wire.Detach{Alone: e.Kind == Alone, Reason: e.Reason})
 	case Failed:
 		s.dismiss(p, p.reasonOf(e), "")

@@ -168,8 +168,12 @@ func (s *sending) prepare(now time.Duration) time.Duration {
 	if !s.isProven() && now < s.canaries.safeBy {
 		return min(wait, s.canaries.safeBy-now)
 	}
+	if s.fitCanaries(now) {
+		return canaryFirst
+	}
 	s.log.Info("sending", "receivers", ready, "segmentation", s.canaries.segment)
 	s.isBegun, s.began = true, now
+	s.startReading()
 	s.core.Start(now)
 	return 0
 }

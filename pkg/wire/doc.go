@@ -99,6 +99,8 @@
 //	              u64   size in bytes, at most 1,398,101 blocks; 0 in a stream
 //	              u32   window in blocks, 1 to 1,398,101; 0 in a file
 //	              u32   report interval, 20,000 to 60,000,000 microseconds
+//	               It may come again before anything of the stream, with a smaller P
+//	               and another window, and else the same.
 //
 //	3 READY    R  u32   bytes of the socket's receive buffer, as granted
 //

@@ -136,6 +136,10 @@ func NewOpener(k Key, id SessionID, g Geometry) (*Opener, error) {
 	return &Opener{c: c, g: g}, nil
 }
 
+// SetGeometry has the opener expect packets of another size, once a second WELCOME has
+// told it.
+func (o *Opener) SetGeometry(g Geometry) { o.g = g }
+
 // Open decrypts a datagram in place and returns its header and payload, which
 // is part of it. When ok, the datagram was made by a holder of the session's
 // key and obeys every bound of doc.go. Whether it was seen before is not asked:

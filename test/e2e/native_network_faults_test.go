@@ -272,22 +272,51 @@ func TestFault36Corruption(t *testing.T) {
 	}
 }
 
-// TestFault37SmallMTU: the way to one host takes no full packets. It cannot hear the
-// group, and is served over TCP; the report says so.
+// TestFault37SmallMTU: one host's network takes no full packets, and its TCP says so, or
+// something on the way does not, and nothing says so. The packets of all are made smaller
+// before the data, and all hosts hear the group.
 func TestFault37SmallMTU(t *testing.T) {
+	for name, narrow := range map[string]string{
+		"its own": "ip link set dev DEVICE mtu 1400",
+		"on the way": "nft 'add table inet narrow; add chain inet narrow i { type filter hook input priority 0; };" +
+			" add rule inet narrow i udp dport " + nativePort + " meta length > 1400 drop'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x, sum := newSlowCast(t, 3)
+			without := x.calm(sum, x.hosts...)
+			h2 := x.Host("h2")
+			x.must(h2.Shell(t.Context(), strings.ReplaceAll(narrow, "DEVICE", h2.Device())))
+			r := x.begin(x.hosts).end(60*time.Second, sum)
+			r.wantSent(0, "packets are made smaller")
+			r.wantDone(x.hosts...)
+			r.wantNotHeldUp(without, x.hosts...)
+			if packets, _, _, single := r.figures(); single > 0 || packets > castBytes/1212*11/10 {
+				t.Errorf("%d packets, %d to one host: %v", packets, single, r.sent)
+			}
+			if name == "its own" {
+				wantWords(t, "the sender", r.sent.Stderr, "mtu=1400")
+			}
+		})
+	}
+}
+
+// TestFault37TinyMTU: one host's network takes far less than the others need. It cannot
+// hear the group, and is served over TCP; both sides name the MTU.
+func TestFault37TinyMTU(t *testing.T) {
 	t.Parallel()
 	x, sum := newSlowCast(t, 3)
 	without := x.calm(sum, x.hosts...)
 	h2 := x.Host("h2")
-	x.must(h2.Shell(t.Context(), "ip link set dev "+h2.Device()+" mtu 1400"))
+	x.must(h2.Shell(t.Context(), "ip link set dev "+h2.Device()+" mtu 1100"))
 	r := x.begin(x.hosts).end(60*time.Second, sum)
 	r.wantDone(x.others(h2)...)
 	r.wantNotHeldUp(without, x.others(h2)...)
 	if r.got[h2].OK() != (r.sent.Code == 0) {
 		t.Errorf("the sender does not say what h2 does: %v", r.sent)
 	}
-	wantWords(t, "h2", r.got[h2].Stderr, "full ones do not", "mtu=1400")
-	wantWords(t, "the sender", r.sent.Stderr, "packets larger than its network's MTU")
+	wantWords(t, "h2", r.got[h2].Stderr, "full ones do not", "mtu=1100")
+	wantWords(t, "the sender", r.sent.Stderr, "packets larger than its network's MTU", "mtu=1100")
 }
 
 // TestFault37SmallMTUAtTheSender: no full packet leaves at all.
