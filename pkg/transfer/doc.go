@@ -70,7 +70,7 @@
 //	                     packets are to be solved for from the rows among them.
 //	                     r.Marked() before it if it came with CE.
 //	                     At most cfg.PoolSegments segments hold slots.
-//	a segment complete   r.IsSegmentComplete(seg) after a Complete: decode, hash;
+//	a segment complete   r.IsSegmentComplete(seg) after a Complete: decode, verify;
 //	                     once its digest is known r.SegmentVerified(seg), when it
 //	                     is written, or r.SegmentBad(seg): it returns the segments
 //	                     whose packets are to be forgotten besides

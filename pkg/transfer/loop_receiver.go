@@ -31,7 +31,8 @@ const (
 // ErrSilent says that the sender was not heard for wire.SilenceLimit.
 var ErrSilent = errors.New("transfer: the sender is silent")
 
-// ErrRoot says that the digests do not make the root that the sender told.
+// ErrRoot says that what the sender told does not go together: the digests do not make
+// the root, or what it sent over the connection does not have its digest.
 var ErrRoot = errors.New("transfer: the stream is not what the sender read")
 
 // A ReceiveConfig says how to receive. LocalIP, Sender, Pin and Identity must be

@@ -108,7 +108,11 @@ func (r *reception) checkSegment(seg uint32) {
 	}
 	blocks := int(r.g.Blocks(size))
 	delete(r.segments, seg)
-	r.finisher.jobs <- finishJob{segment: s, blocks: blocks, size: int(size), digest: r.digests[seg]}
+	job := finishJob{segment: s, blocks: blocks, size: int(size), digest: r.digests[seg]}
+	if seg > 0 {
+		job.before = r.digests[seg-1]
+	}
+	r.finisher.jobs <- job
 }
 
 // settle takes in what became of a segment.
@@ -127,6 +131,8 @@ func (r *reception) settle(f finished) {
 			r.cfg.Progress(r.result.Size)
 		}
 		r.checkEnd()
+	case r.bad[seg]: // all of it came over TLS: its digest and its bytes are both the sender's
+		r.fail(wire.Corrupt, fmt.Errorf("%w: segment %d", ErrRoot, seg))
 	default:
 		r.log.Warn("a segment is not what the sender read: it is fetched again, from the sender alone", "segment", seg)
 		for _, open := range r.core.SegmentBad(seg) {

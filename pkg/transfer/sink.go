@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,22 @@ type Sink struct {
 
 	file    File // with a journal
 	journal *Journal
+
+	proving SegmentWriter // instead of at and seq
 }
+
+// A SegmentWriter is told what each segment has to be, and verifies it by itself. It is
+// for sources that have Sums of their own.
+type SegmentWriter interface {
+	// WriteSegment takes the segment that begins at an offset, in any order, once. sum is
+	// its digest, before that of the segment before it, zero for the first one. It
+	// reports false when the segment is not what the sender read: it comes again then.
+	// An error ends the reception.
+	WriteSegment(p []byte, off int64, before, sum [sha256.Size]byte) (isGood bool, err error)
+}
+
+// SegmentSink gives segments to who verifies them, as soon as each is there.
+func SegmentSink(w SegmentWriter) Sink { return Sink{proving: w} }
 
 // A File is what can be written in more than one session: an *os.File.
 type File interface {
@@ -48,8 +64,12 @@ func (s Sink) write(b []byte, at int64) error {
 	} else {
 		_, err = s.at.WriteAt(b, at)
 	}
+	return wrapSink(err)
+}
+
+func wrapSink(err error) error {
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSink, err)
+		err = fmt.Errorf("%w: %w", ErrSink, err)
 	}
-	return nil
+	return err
 }

@@ -10,6 +10,7 @@ type finishJob struct {
 	blocks  int
 	size    int // bytes
 	digest  wire.Digest
+	before  wire.Digest // the digest of the segment before it; zero for the first
 }
 
 // A finished is what became of a segment; its buffer is free again.
@@ -54,6 +55,10 @@ func (f *finisher) finish(job finishJob) {
 		return
 	}
 	err := f.mender.mend(job.segment, job.blocks)
+	if err == nil && f.sink.proving != nil {
+		f.prove(job)
+		return
+	}
 	if err != nil || !job.segment.verify(job.size, job.digest) {
 		f.done(finished{segment: job.segment, size: job.size})
 		return
@@ -74,9 +79,17 @@ func (f *finisher) finish(job finishJob) {
 	}
 }
 
+// prove has the sink verify and write a segment.
+func (f *finisher) prove(job finishJob) {
+	s := job.segment
+	isGood, err := f.sink.proving.WriteSegment(s.data[:job.size], s.offset(), job.before, job.digest)
+	f.failed = err != nil
+	f.done(finished{segment: s, size: job.size, isGood: isGood && err == nil, err: wrapSink(err)})
+}
+
 func (f *finisher) write(job finishJob) {
 	s := job.segment
-	err := f.sink.write(s.data[:job.size], int64(s.number)*int64(s.g.SegmentSize()))
+	err := f.sink.write(s.data[:job.size], s.offset())
 	f.failed = err != nil
 	if err == nil && f.sink.journal != nil {
 		f.sink.journal.add(s.number, job.digest)

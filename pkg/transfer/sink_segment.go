@@ -52,6 +52,9 @@ func (s *segmentBuffer) reset(number uint32) {
 	}
 }
 
+// offset returns where the segment begins in the stream.
+func (s *segmentBuffer) offset() int64 { return int64(s.number) * int64(s.g.SegmentSize()) }
+
 // part returns a block's part of its segment.
 func part(b wire.Block) int { return int(b % wire.SegmentBlocks) }
 

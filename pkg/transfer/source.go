@@ -1,6 +1,10 @@
 package transfer
 
-import "io"
+import (
+	"crypto/sha256"
+	"hash"
+	"io"
+)
 
 // A Source is what a sender sends. It is read once, in order, through Reader;
 // the digests are made from what that gave.
@@ -12,6 +16,28 @@ type Source struct {
 	Again io.ReaderAt
 	// Size is the number of bytes, with Again only.
 	Size int64
+	// Sums makes the segments' digests; nil: the SHA-256 of each one's bytes. Who
+	// receives has to have a SegmentSink that knows them.
+	Sums Summer
+}
+
+// A Summer makes the digests of a source's segments, and may prove the source by the same
+// pass.
+type Summer interface {
+	// Write takes the next bytes of the source. An error ends the sending before the
+	// block with these bytes is sent.
+	io.Writer
+	// Sum returns the digest of the segment that ends with the bytes so far.
+	Sum() [sha256.Size]byte
+}
+
+// plainSums are the SHA-256 of each segment.
+type plainSums struct{ hash.Hash }
+
+func (s plainSums) Sum() (sum [sha256.Size]byte) {
+	s.Hash.Sum(sum[:0])
+	s.Reset()
+	return sum
 }
 
 // FileSource reads a file, or anything like one.

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
@@ -41,18 +40,22 @@ type sourceReader struct {
 	size    int64 // read so far
 	blocks  wire.Block
 	ended   bool
-	digest  hash.Hash // of the segment so far
+	sums    Summer
 	root    *wire.RootHash
 	count   uint32       // segments
 	skipped *blockBuffer // for blocks that nobody asked for
 }
 
 func newSourceReader(g wire.Geometry, src Source, pool *blockPool, to sourceEvents) *sourceReader {
-	return &sourceReader{
+	r := &sourceReader{
 		g: g, src: src, pool: pool, to: to,
-		in:     bufio.NewReaderSize(src.Reader, 64<<10),
-		digest: sha256.New(), root: wire.NewRootHash(),
+		in:   bufio.NewReaderSize(src.Reader, 64<<10),
+		sums: src.Sums, root: wire.NewRootHash(),
 	}
+	if r.sums == nil {
+		r.sums = plainSums{sha256.New()}
+	}
+	return r
 }
 
 // run reads the blocks that are asked for, until asked is closed or an error. An
@@ -187,7 +190,9 @@ func (r *sourceReader) next(b *blockBuffer) (ok bool, err error) {
 	}
 	b.number, b.size, b.last = r.blocks, n, !more
 	r.blocks++
-	r.digest.Write(b.data[:n])
+	if _, err := r.sums.Write(b.data[:n]); err != nil {
+		return false, fmt.Errorf("%w: %w", ErrSource, err)
+	}
 	if b.last || r.blocks%wire.SegmentBlocks == 0 {
 		r.endSegment()
 	}
@@ -203,9 +208,7 @@ func (r *sourceReader) bound() int64 {
 }
 
 func (r *sourceReader) endSegment() {
-	var d wire.Digest
-	r.digest.Sum(d[:0])
-	r.digest.Reset()
+	d := wire.Digest(r.sums.Sum())
 	r.root.Add(d)
 	r.count++
 	r.to.segmentRead(r.count-1, d)
