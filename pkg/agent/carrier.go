@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
+	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
 )
 
@@ -22,15 +24,22 @@ type carrier interface {
 	pin() string
 	// send sends src to the clients of job and closes ln.
 	send(ctx context.Context, job message.Send, ln net.Listener, src source, progress func(done, total int64)) (message.SendResult, error)
-	// receive writes the byte space to dst, in order or not. finish is called when the last byte
+	// receive writes the byte space to dst. finish is called when the last byte
 	// is written, before the sender is told so.
 	receive(ctx context.Context, job message.Receive, dst output, finish func() error, progress func(done int64)) (message.ReceiveResult, error)
 }
 
-// An output takes a byte space, in either way.
+// A source is what a carrier sends: a pack's byte space.
+type source struct {
+	pack imageset.Pack
+	st   *store.Store
+}
+
+// An output takes a byte space: in order, and hashes it, or in segments that are proven
+// by what a pack's Summer made of them.
 type output interface {
 	io.Writer
-	io.WriterAt
+	transfer.SegmentWriter
 }
 
 // errNoMulticast is what receive's error is when the host was in the session and

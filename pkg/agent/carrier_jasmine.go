@@ -30,12 +30,14 @@ func (jasmineCarrier) send(ctx context.Context, job message.Send, ln net.Listene
 		OnMissing:     jasmine.OnMissingStart,
 		ClientTimeout: job.SilentAfter,
 		MaxRate:       job.MaxRate,
-		Progress:      func(p jasmine.ServerProgress) { progress(p.Bytes, src.size) },
+		Progress:      func(p jasmine.ServerProgress) { progress(p.Bytes, src.pack.Size()) },
 	})
 	if err != nil {
 		return message.SendResult{}, err
 	}
-	r, err := srv.Serve(ctx, ln, src)
+	in := src.pack.Reader(src.st)
+	defer in.Close()
+	r, err := srv.Serve(ctx, ln, in)
 	res := message.SendResult{Bytes: r.Bytes, Repaired: r.Resent, Clients: make(map[string]string)}
 	for _, c := range r.Clients {
 		if c.State != jasmine.Done {

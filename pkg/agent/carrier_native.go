@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 
@@ -36,7 +37,7 @@ func (n nativeCarrier) send(ctx context.Context, job message.Send, ln net.Listen
 		Quorum:      job.Quorum,
 		DSCP:        job.DSCP,
 		Log:         n.log,
-		Progress:    func(done int64) { progress(done, src.size) },
+		Progress:    func(done int64) { progress(done, src.pack.Size()) },
 	}
 	if job.SlowHosts != "" {
 		if err := cfg.Slow.UnmarshalText([]byte(job.SlowHosts)); err != nil {
@@ -56,7 +57,14 @@ func (n nativeCarrier) send(ctx context.Context, job message.Send, ln net.Listen
 		}
 		cfg.Hosts[p] = job.Clients[i].String()
 	}
-	r, err := transfer.Send(ctx, cfg, ln, transfer.Source{Reader: src, Again: src.again, Size: src.size})
+	// Two of them, since each keeps one blob open.
+	in, again := src.pack.At(src.st), src.pack.At(src.st)
+	defer in.Close()
+	defer again.Close()
+	size := src.pack.Size()
+	r, err := transfer.Send(ctx, cfg, ln, transfer.Source{
+		Reader: io.NewSectionReader(in, 0, size), Again: again, Size: size, Sums: src.pack.Summer(),
+	})
 	res := message.SendResult{Bytes: r.Size, Repaired: int64(r.Parity + r.Repeated + r.Repairs), Clients: make(map[string]string)}
 	for _, h := range r.Hosts {
 		switch {
@@ -81,7 +89,7 @@ func (n nativeCarrier) receive(ctx context.Context, job message.Receive, dst out
 	if err := cfg.Pin.UnmarshalText([]byte(job.Carrier.Pin)); err != nil {
 		return message.ReceiveResult{}, fmt.Errorf("the sender's key: %w", err)
 	}
-	r, err := transfer.Receive(ctx, cfg, transfer.FileSink(dst))
+	r, err := transfer.Receive(ctx, cfg, transfer.SegmentSink(dst))
 	var bye *transfer.ByeError
 	switch {
 	case err != nil && r.Buffer > 0 && r.Counters.Received == 0:

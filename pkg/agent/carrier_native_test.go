@@ -1,9 +1,6 @@
 package agent
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"net/netip"
 	"strings"
 	"sync"
@@ -11,7 +8,6 @@ import (
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
-	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
 	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
 )
 
@@ -116,34 +112,5 @@ func TestNativeCarrierRefusesAnUnknownPolicy(t *testing.T) {
 	_, _, err := f.nativeTransfer(func(s *message.Send) { s.SlowHosts = "hang" })
 	if err == nil || !strings.Contains(err.Error(), "want one of detach, wait, drop") {
 		t.Errorf("got %v", err)
-	}
-}
-
-// TestPackAtIsThePack: what is read again is what was read.
-func TestPackAtIsThePack(t *testing.T) {
-	f := newFleet(t, 0)
-	pack, err := imageset.NewPack(f.set.Blobs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st := f.sender.store()
-	r := pack.Reader(st)
-	defer r.Close()
-	want, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again := newPackAt(pack, st)
-	defer again.Close()
-	for _, size := range []int{1, 1432, 100_000, len(want)} {
-		for at := 0; at < len(want); at += size + 997 {
-			got := make([]byte, min(size, len(want)-at))
-			if n, err := again.ReadAt(got, int64(at)); err != nil || !bytes.Equal(got[:n], want[at:at+len(got)]) {
-				t.Fatalf("%d bytes at %d: %d came, %v", len(got), at, n, err)
-			}
-		}
-	}
-	if n, err := again.ReadAt(make([]byte, 10), pack.Size()-3); n != 3 || !errors.Is(err, io.EOF) {
-		t.Errorf("past the end: %d, %v", n, err)
 	}
 }

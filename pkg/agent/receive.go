@@ -41,6 +41,7 @@ func (a *agent) callReceive(ctx context.Context, req message.Receive) (message.R
 	if ferr := finish(); err == nil {
 		err = ferr // else it is in err, and in the sink's result
 	}
+	res.Bytes = pack.Content(res.Bytes)
 	res.Problem = receiveProblem(sink.Result(), err)
 	res.Missing = message.IndexesOf(st.Missing(set)...)
 	return res, nil

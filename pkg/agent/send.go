@@ -32,10 +32,8 @@ func (a *agent) callSend(ctx context.Context, req message.Send) (message.SendRes
 		return message.SendResult{}, errors.New("no listen call came before")
 	}
 	_ = a.server.Emit(message.EventOpen, message.Empty{}) // its failure is the session's end
-	src, again := pack.Reader(st), newPackAt(pack, st)
-	defer src.Close()
-	defer again.Close()
-	res, err := c.send(ctx, req, ln, source{src, again, pack.Size()}, a.bytes)
+	res, err := c.send(ctx, req, ln, source{pack, st}, a.bytes)
+	res.Bytes = pack.Content(res.Bytes)
 	if errors.Is(err, imageset.ErrChanged) {
 		return res, problem(message.ReasonStore, err)
 	}

@@ -37,6 +37,7 @@ func BenchmarkSink(b *testing.B) {
 	}
 	to := newStore(b)
 	const segment = 1_099_776
+	sums := sumsOf(b, pack, raw, segment)
 	b.SetBytes(pack.Size())
 	b.ReportAllocs()
 	for b.Loop() {
@@ -44,9 +45,10 @@ func BenchmarkSink(b *testing.B) {
 		emptyStore(b, to)
 		b.StartTimer()
 		sink := NewSink(pack, to, nil)
-		for at := 0; at < len(raw); at += segment {
-			if _, err := sink.WriteAt(raw[at:min(at+segment, len(raw))], int64(at)); err != nil {
-				b.Fatal(err)
+		for i, at := 0, 0; at < len(raw); i, at = i+1, at+segment {
+			isGood, err := sink.WriteSegment(raw[at:min(at+segment, len(raw))], int64(at), sums[i], sums[i+1])
+			if !isGood || err != nil {
+				b.Fatal(isGood, err)
 			}
 		}
 		if err := sink.Close(); err != nil {

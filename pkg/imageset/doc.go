@@ -10,8 +10,9 @@
 // store; making it the current one is left to the caller. An Origin is any other
 // place that images come from; ImportOrigin takes it by the same rules.
 //
-// A Pack is a list of blobs laid back to back. Pack.Reader reads that byte
-// space from a store, a Sink writes it into one, in any order.
+// A Pack is a list of blobs laid one after the other. Pack.Reader reads that byte
+// space from a store, a Sink writes it into one: in order, or in any order where a Summer
+// has told what the segments are to be.
 //
 // # Limitations
 //

@@ -67,7 +67,7 @@ func runOutOfInodes(t *testing.T, dir string) {
 	}
 	p := packOf(t, contents...)
 	s := NewSink(p, st, nil)
-	_, err = s.Write([]byte(strings.Join(contents, "")))
+	_, err = s.Write([]byte(spaceOf(contents...)))
 	if closed := s.Close(); !errors.Is(closed, syscall.ENOSPC) || err != nil && !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("write: %v, close: %v, want ENOSPC", err, closed)
 	}

@@ -1,23 +1,26 @@
 package imageset
 
 import (
-	"crypto/sha256"
-	"errors"
 	"fmt"
-	"hash"
-	"io"
+	"iter"
 	"math"
-	"os"
 	"slices"
+	"sort"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/midstate"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
-// A Pack is a list of blobs laid back to back in one byte space: the first at
-// offset 0, each at the end of the one before. The zero Pack is empty.
+// A Pack is a list of blobs laid one after the other in one byte space: the first at
+// offset 0, each at the next multiple of midstate.BlockSize from the end of the one
+// before it. What lies between them is zero. The zero Pack is empty.
+//
+// So whatever multiple of BlockSize the space is cut at, it is cut between two blocks
+// of SHA-256 of the blob that lies there; see Summer.
 type Pack struct {
-	blobs []store.Blob
-	size  int64
+	blobs  []store.Blob
+	starts []int64 // of the blobs in the byte space
+	size   int64
 }
 
 // NewPack makes a pack of blobs, in this order. The list may come from another
@@ -32,11 +35,13 @@ func NewPack(blobs []store.Blob) (Pack, error) {
 		if _, err := store.ParseDigest(string(b.Digest)); err != nil {
 			return Pack{}, fmt.Errorf("%w: %w", ErrPack, err)
 		}
-		if b.Size < 0 || b.Size > store.MaxBlobSize || p.size > math.MaxInt64-b.Size || seen[b.Digest] {
+		start := p.size + -p.size&(midstate.BlockSize-1)
+		if b.Size < 0 || b.Size > store.MaxBlobSize || start > math.MaxInt64-midstate.BlockSize-b.Size || seen[b.Digest] {
 			return Pack{}, fmt.Errorf("%w: blob %s of %d bytes", ErrPack, b.Digest, b.Size)
 		}
 		seen[b.Digest] = true
-		p.size += b.Size
+		p.starts = append(p.starts, start)
+		p.size = start + b.Size
 	}
 	return p, nil
 }
@@ -44,108 +49,38 @@ func NewPack(blobs []store.Blob) (Pack, error) {
 // Size returns the length of the byte space.
 func (p Pack) Size() int64 { return p.size }
 
+// Content returns how many of the byte space's first n bytes are of blobs.
+func (p Pack) Content(n int64) (sum int64) {
+	for i, b := range p.blobs {
+		sum += min(b.Size, max(n-p.starts[i], 0))
+	}
+	return sum
+}
+
 // Blobs returns the blobs in their order. The caller must not change them.
 func (p Pack) Blobs() []store.Blob { return p.blobs }
 
-// Reader reads the byte space from the store. Each blob is hashed on the way;
-// when it is not what it should be, reading ends with ErrChanged before the
-// next blob begins, so that what was sent of it can be declared void.
-func (p Pack) Reader(st *store.Store) io.ReadCloser {
-	return &packReader{st: st, left: p.blobs, hash: sha256.New()}
+// A part is what bytes of the byte space have of a blob.
+type part struct {
+	blob     int   // index in the pack
+	at       int64 // in the blob
+	from, to int   // in the bytes: from < to
 }
 
-type packReader struct {
-	st   *store.Store
-	left []store.Blob // the open one first
-	file *os.File     // of left[0], or nil
-	n    int64        // bytes of it that were read
-	hash hash.Hash
-	err  error // once there is one, the end
-}
+// isLast reports whether the blob ends with the part.
+func (c part) isLast(p Pack) bool { return c.at+int64(c.to-c.from) == p.blobs[c.blob].Size }
 
-func (r *packReader) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	for r.err == nil {
-		if len(r.left) == 0 {
-			r.err = io.EOF
-			break
-		}
-		if r.err = r.begin(); r.err != nil {
-			break
-		}
-		n, err := r.read(p)
-		r.err = err
-		if n > 0 {
-			return n, nil
+// parts returns the parts in n bytes from an offset on, in order.
+func (p Pack) parts(off int64, n int) iter.Seq[part] {
+	return func(yield func(part) bool) {
+		first := sort.Search(len(p.blobs), func(i int) bool { return p.starts[i]+p.blobs[i].Size > off })
+		for i := first; i < len(p.blobs) && p.starts[i] < off+int64(n); i++ {
+			at := max(off-p.starts[i], 0)
+			from := p.starts[i] + at - off
+			to := min(from+p.blobs[i].Size-at, int64(n))
+			if from < to && !yield(part{i, at, int(from), int(to)}) {
+				return
+			}
 		}
 	}
-	return 0, r.err
-}
-
-// begin opens the next blob.
-func (r *packReader) begin() error {
-	if r.file != nil {
-		return nil
-	}
-	want := r.left[0]
-	f, have, err := r.st.OpenBlob(want.Digest)
-	if err != nil {
-		return &store.BlobError{Digest: want.Digest, Err: fmt.Errorf("%w: %w", ErrChanged, err)}
-	}
-	if have.Size != want.Size {
-		f.Close()
-		return &store.BlobError{Digest: want.Digest, Err: fmt.Errorf("%w: %d bytes, not %d", ErrChanged, have.Size, want.Size)}
-	}
-	r.file, r.n = f, 0
-	r.hash.Reset()
-	return nil
-}
-
-// read reads from the open blob, and proves it when that was its end.
-func (r *packReader) read(p []byte) (int, error) {
-	want := r.left[0]
-	p = p[:min(int64(len(p)), want.Size-r.n)]
-	n := 0
-	var err error
-	if len(p) > 0 {
-		n, err = r.file.Read(p)
-	}
-	r.hash.Write(p[:n])
-	r.n += int64(n)
-	switch {
-	case errors.Is(err, io.EOF):
-		err = fmt.Errorf("%w: it ends after %d bytes", ErrChanged, r.n)
-	case err == nil && r.n == want.Size:
-		err = r.end()
-	}
-	if err != nil {
-		return n, &store.BlobError{Digest: want.Digest, Err: err}
-	}
-	return n, nil
-}
-
-func (r *packReader) end() error {
-	want := r.left[0]
-	r.left = r.left[1:]
-	err := r.file.Close()
-	r.file = nil
-	if got := store.DigestOfSum(r.hash.Sum(nil)); got != want.Digest {
-		err = errors.Join(fmt.Errorf("%w: it hashes to %s", ErrChanged, got), err)
-	}
-	return err
-}
-
-// Close ends reading.
-func (r *packReader) Close() error {
-	if r.err == nil {
-		r.err = os.ErrClosed
-	}
-	if r.file == nil {
-		return nil
-	}
-	err := r.file.Close()
-	r.file = nil
-	return err
 }

@@ -46,20 +46,36 @@ func packOf(t testing.TB, contents ...string) Pack {
 	return p
 }
 
+// spaceOf returns the byte space of a pack of contents.
+func spaceOf(contents ...string) string {
+	var sb strings.Builder
+	for _, c := range contents {
+		sb.WriteString(strings.Repeat("\x00", (64-sb.Len()%64)%64))
+		sb.WriteString(c)
+	}
+	return sb.String()
+}
+
 func blobFile(st *store.Store, d store.Digest) string {
 	return filepath.Join(st.Dir(), store.RegistryRoot, "blobs/sha256", d.Hex()[:2], d.Hex(), "data")
 }
 
-func TestPackReaderIsTheBlobsBackToBack(t *testing.T) {
+func TestPackReaderIsTheBlobsOneAfterTheOther(t *testing.T) {
 	st := newStore(t)
 	contents := []string{"first", "", strings.Repeat("second", 10_000), "third"}
 	for _, c := range contents {
 		putBlob(t, st, c)
 	}
 	p := packOf(t, contents...)
-	want := strings.Join(contents, "")
-	if p.Size() != int64(len(want)) || len(p.Blobs()) != 4 {
-		t.Errorf("size is %d", p.Size())
+	want := spaceOf(contents...)
+	content := int64(len(strings.Join(contents, "")))
+	if p.Size() != int64(len(want)) || p.Content(p.Size()) != content || len(p.Blobs()) != 4 {
+		t.Errorf("size is %d, of which %d are content", p.Size(), p.Content(p.Size()))
+	}
+	for n, want := range map[int64]int64{0: 0, 3: 3, 5: 5, 64: 5, 65: 6, p.Size() - 1: content - 1} {
+		if got := p.Content(n); got != want {
+			t.Errorf("of %d bytes %d are content, want %d", n, got, want)
+		}
 	}
 	if err := iotest.TestReader(p.Reader(st), []byte(want)); err != nil {
 		t.Error(err)
@@ -144,5 +160,56 @@ func TestFault67BlobCutUnderWay(t *testing.T) {
 	}
 	if n, err := io.Copy(io.Discard, r); !errors.Is(err, ErrChanged) {
 		t.Errorf("%d bytes more, %v", n, err)
+	}
+}
+
+// TestPackAtIsThePack: what is read at any place is what is read in order.
+func TestPackAtIsThePack(t *testing.T) {
+	st := newStore(t)
+	contents := []string{"first", "", strings.Repeat("second", 10_000), strings.Repeat("x", 64), "third"}
+	for _, c := range contents {
+		putBlob(t, st, c)
+	}
+	want := []byte(spaceOf(contents...))
+	p := packOf(t, contents...)
+	at := p.At(st)
+	defer at.Close()
+	for _, size := range []int{1, 63, 1432, 100_000, len(want)} {
+		for off := 0; off < len(want); off += size + 997 {
+			got := bytes.Repeat([]byte{0xff}, min(size, len(want)-off))
+			if n, err := at.ReadAt(got, int64(off)); err != nil || !bytes.Equal(got[:n], want[off:off+len(got)]) {
+				t.Fatalf("%d bytes at %d: %d came, %v", size, off, n, err)
+			}
+		}
+	}
+	if n, err := at.ReadAt(make([]byte, 10), p.Size()-3); n != 3 || !errors.Is(err, io.EOF) {
+		t.Errorf("past the end: %d, %v", n, err)
+	}
+	if n, err := at.ReadAt(make([]byte, 10), p.Size()+3); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("behind the end: %d, %v", n, err)
+	}
+	if _, err := at.ReadAt(make([]byte, 10), -1); !errors.Is(err, ErrPack) {
+		t.Errorf("before the beginning: %v", err)
+	}
+}
+
+// FAULTS 67: a Summer says so before it takes what comes after the changed blob, and
+// goes no further.
+func TestFault67SummerFindsTheChange(t *testing.T) {
+	p := packOf(t, strings.Repeat("one", 100), "two", "six")
+	space := []byte(spaceOf(strings.Repeat("one", 100), "TWO", "six"))
+	s := p.Summer()
+	if n, err := s.Write(space[:128]); n != 128 || err != nil {
+		t.Fatalf("%d, %v", n, err)
+	}
+	var blob *store.BlobError
+	if n, err := s.Write(space[128:]); n != 323-128 || !errors.Is(err, ErrChanged) || !errors.As(err, &blob) || blob.Digest != p.blobs[1].Digest {
+		t.Errorf("%d, %v", n, err)
+	}
+	if n, err := s.Write([]byte("more")); n != 0 || !errors.Is(err, ErrChanged) {
+		t.Errorf("then %d, %v", n, err)
+	}
+	if n, err := packOf(t, "one").Summer().Write([]byte("one more")); n != 0 || !errors.Is(err, ErrPack) {
+		t.Errorf("more than the pack has: %d, %v", n, err)
 	}
 }

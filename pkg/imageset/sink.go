@@ -1,15 +1,15 @@
 package imageset
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
-	"sort"
 	"sync"
-	"sync/atomic"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/midstate"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 )
 
@@ -28,29 +28,27 @@ type fate uint8
 const (
 	fateUnwanted fate = iota
 	fateMissing
-	fateComing // all bytes are there, and it is being hashed or committed
+	fateComing // all bytes are there, and it is being committed
 	fateCommitted
 	fateBad
 )
 
 // maxOpen is how many staged files are open to be written, beside those that are
-// hashed and committed. What comes in order needs one.
+// committed. What comes in order needs one.
 const maxOpen = 32
 
-// A Sink takes the byte space of a Pack, in any order, and commits each wanted blob
-// to the store as soon as it is complete. What was committed stays, whatever
-// comes after, so that the next run sends only the rest. Write, WriteAt and Close are
-// for one goroutine; Result is safe beside them.
+// A Sink takes the byte space of a Pack and commits each wanted blob to the store as soon
+// as it is complete. What was committed stays, whatever comes after, so that the next run
+// sends only the rest. It comes in one of two ways: in order, by Write, or in segments of
+// which each is proven by itself, in any order, by WriteSegment. All methods but Result
+// are for one goroutine; Result is safe beside them.
 type Sink struct {
-	st    *store.Store
-	blobs []store.Blob
-	ends  []int64 // of the blobs in the byte space
-	size  int64
-	at    int64 // of the next Write
+	st   *store.Store
+	pack Pack
+	at   int64 // of the next Write
 
-	arriving map[int]*arrival // by index in the pack: begun, and not whole
-	open     []*arrival       // with an open file, the latest used last
-	hashing  hasher
+	arriving map[int]*store.BlobStage // by index in the pack: begun, and not whole
+	open     []*store.BlobStage       // with an open file, the latest used last
 	commits  *committer
 
 	mu    sync.Mutex
@@ -58,28 +56,14 @@ type Sink struct {
 	err   error  // the first one of the disk
 }
 
-// An arrival is a wanted blob of which some bytes have come.
-type arrival struct {
-	stage *store.BlobStage
-	there extents
-	// The beginning until here is hashed, or given to the hasher.
-	given int64
-	// hashed is what is hashed. While it is given, the hasher does nothing with it.
-	hashed atomic.Int64
-}
-
 // NewSink makes a sink for p. Blobs that want does not want are thrown away; a
 // nil want wants all.
 func NewSink(p Pack, st *store.Store, want func(store.Digest) bool) *Sink {
 	s := &Sink{
-		st: st, blobs: p.blobs, size: p.size, fates: make([]fate, len(p.blobs)),
-		arriving: make(map[int]*arrival), commits: newCommitter(),
+		st: st, pack: p, fates: make([]fate, len(p.blobs)),
+		arriving: make(map[int]*store.BlobStage), commits: newCommitter(),
 	}
-	s.hashing.failed = func(err error) { _ = s.fail(err) }
-	end := int64(0)
 	for i, b := range p.blobs {
-		end += b.Size
-		s.ends = append(s.ends, end)
 		if want == nil || want(b.Digest) {
 			s.fates[i] = fateMissing
 		}
@@ -87,105 +71,122 @@ func NewSink(p Pack, st *store.Store, want func(store.Digest) bool) *Sink {
 	return s
 }
 
-// Write takes the next bytes of the byte space.
-func (s *Sink) Write(p []byte) (int, error) {
-	n, err := s.WriteAt(p, s.at)
-	s.at += int64(n)
-	return n, err
-}
-
-// WriteAt takes bytes of the byte space from anywhere; those that came before are
-// passed over. A blob with a wrong digest does not make it fail, see Result; an error
-// of the disk, such as ENOSPC, does, and so does every call after it.
-func (s *Sink) WriteAt(p []byte, off int64) (done int, err error) {
-	for i := s.blobAt(off); ; i++ {
+// Write takes the next bytes of the byte space, and hashes those that are wanted. A blob
+// with a wrong digest does not make it fail, see Result; an error of the disk, such as
+// ENOSPC, does, and so does every call after it.
+func (s *Sink) Write(p []byte) (done int, err error) {
+	if err := s.failed(); err != nil {
+		return 0, err
+	}
+	whole := int(min(int64(len(p)), s.pack.size-s.at))
+	for c := range s.pack.parts(s.at, whole) {
 		if err := s.failed(); err != nil {
-			return done, err
+			return c.from, err
 		}
-		if done == len(p) {
-			return done, nil
+		if err := s.write(c, p[c.from:c.to]); err != nil {
+			return c.from, s.fail(err)
 		}
-		if i == len(s.blobs) || off < 0 {
-			return done, fmt.Errorf("%w: more bytes than it has", ErrPack)
-		}
-		from := off + int64(done) - (s.ends[i] - s.blobs[i].Size) // in the blob
-		part := p[done:min(int64(len(p)), s.ends[i]-off)]
-		if len(part) == 0 {
-			continue // a blob without bytes
-		}
-		if err := s.write(i, part, from); err != nil {
-			return done, s.fail(err)
-		}
-		done += len(part)
 	}
+	s.at += int64(whole)
+	if whole < len(p) {
+		err = fmt.Errorf("%w: more bytes than it has", ErrPack)
+	}
+	return whole, err
 }
 
-// blobAt returns the first blob that ends after an offset.
-func (s *Sink) blobAt(off int64) int {
-	return sort.Search(len(s.ends), func(i int) bool { return s.ends[i] > off })
-}
-
-// write takes bytes of one blob.
-func (s *Sink) write(i int, p []byte, from int64) error {
-	a := s.arriving[i]
-	if a == nil {
-		if s.fate(i) != fateMissing {
-			return nil
-		}
-		stage, err := s.st.StageBlob(s.blobs[i])
-		if err != nil {
-			return err
-		}
-		a = &arrival{stage: stage}
-		s.arriving[i] = a
+// write takes a piece in order.
+func (s *Sink) write(c part, p []byte) error {
+	stage, err := s.stage(c.blob)
+	if stage == nil || err != nil {
+		return err
 	}
-	s.use(a)
-	for _, e := range a.there.add(extent{from, from + int64(len(p))}) {
-		part := p[e.from-from : e.to-from]
-		if _, err := a.stage.WriteAt(part, e.from); err != nil {
-			return err
-		}
-		if e.from == a.given && a.hashed.Load() == a.given { // in order: it is in the cache still
-			a.stage.HashWritten(part)
-			a.given = e.to
-			a.hashed.Store(e.to)
-		}
+	if _, err := stage.WriteAt(p, c.at); err != nil {
+		return err
 	}
-	switch to := a.there.prefix(); {
-	case to == s.blobs[i].Size:
-		s.end(i, a)
-	case to > a.given:
-		a.given = to
-		s.hashing.add(hashJob{of: a, to: to})
+	stage.HashWritten(p)
+	if c.isLast(s.pack) {
+		s.end(c.blob, stage)
 	}
 	return nil
 }
 
+// WriteSegment takes the bytes of a segment from anywhere, which begins and ends at
+// multiples of midstate.BlockSize, or with the pack. sum is its sum and before that of the segment
+// before it, as a Summer made them. It reports false when one of the wanted blobs is not
+// right in it, and the segment has to come again; blobs that are not wanted are not
+// looked at. What came before is passed over. Errors are as Write's.
+func (s *Sink) WriteSegment(p []byte, off int64, before, sum [sha256.Size]byte) (isGood bool, err error) {
+	if off < 0 || int64(len(p)) > s.pack.size-off {
+		return false, fmt.Errorf("%w: %d bytes at %d, of %d", ErrPack, len(p), off, s.pack.size)
+	}
+	if err := s.failed(); err != nil {
+		return false, err
+	}
+	for c := range s.pack.parts(off, len(p)) {
+		switch err := s.prove(c, p[c.from:c.to], before, sum); {
+		case errors.Is(err, store.ErrDigestMismatch):
+			return false, nil
+		case err != nil:
+			return false, s.fail(err)
+		}
+	}
+	return true, nil
+}
+
+// prove takes a piece of a segment.
+func (s *Sink) prove(c part, p []byte, before, sum midstate.State) error {
+	stage, err := s.stage(c.blob)
+	if stage == nil || err != nil {
+		return err
+	}
+	if err := stage.WriteProven(p, c.at, before, sum); err != nil {
+		return err
+	}
+	if stage.IsProven() {
+		s.end(c.blob, stage)
+	}
+	return nil
+}
+
+// stage returns where a blob is written to, nil when it is not to be written.
+func (s *Sink) stage(i int) (stage *store.BlobStage, err error) {
+	stage = s.arriving[i]
+	if stage == nil {
+		if s.fate(i) != fateMissing {
+			return nil, nil
+		}
+		if stage, err = s.st.StageBlob(s.pack.blobs[i]); err != nil {
+			return nil, err
+		}
+		s.arriving[i] = stage
+	}
+	s.use(stage)
+	return stage, nil
+}
+
 // use keeps few files open.
-func (s *Sink) use(a *arrival) {
-	if n := len(s.open); n > 0 && s.open[n-1] == a {
+func (s *Sink) use(stage *store.BlobStage) {
+	if n := len(s.open); n > 0 && s.open[n-1] == stage {
 		return
 	}
-	s.open = slices.DeleteFunc(s.open, func(o *arrival) bool { return o == a })
+	s.unuse(stage)
 	if len(s.open) == maxOpen {
-		s.open[0].stage.Rest()
+		s.open[0].Rest()
 		s.open = slices.Delete(s.open, 0, 1)
 	}
-	s.open = append(s.open, a)
+	s.open = append(s.open, stage)
+}
+
+func (s *Sink) unuse(stage *store.BlobStage) {
+	s.open = slices.DeleteFunc(s.open, func(o *store.BlobStage) bool { return o == stage })
 }
 
 // end hands the complete blob over.
-func (s *Sink) end(i int, a *arrival) {
+func (s *Sink) end(i int, stage *store.BlobStage) {
 	delete(s.arriving, i)
 	s.setFate(i, fateComing)
-	s.open = slices.DeleteFunc(s.open, func(o *arrival) bool { return o == a })
-	s.hashing.add(hashJob{of: a, to: s.blobs[i].Size, whole: func(err error) {
-		if err != nil {
-			_ = s.fail(errors.Join(err, a.stage.Abort()))
-			return
-		}
-		s.commits.commit(a.stage, func(err error) error { return s.committed(i, err) })
-	}})
+	s.unuse(stage)
+	s.commits.commit(stage, func(err error) error { return s.committed(i, err) })
 }
 
 // committed notes what Commit said. Wrong bytes are that blob's alone.
@@ -206,10 +207,9 @@ func (s *Sink) committed(i int, err error) error {
 // missing is not an error here.
 func (s *Sink) Close() error {
 	err := s.commitEmpty()
-	s.hashing.wait()
 	err = errors.Join(err, s.commits.wait())
-	for i, a := range s.arriving {
-		err = errors.Join(err, a.stage.Abort())
+	for i, stage := range s.arriving {
+		err = errors.Join(err, stage.Abort())
 		delete(s.arriving, i)
 	}
 	s.open = nil
@@ -220,7 +220,7 @@ func (s *Sink) Close() error {
 
 // commitEmpty brings in the blobs without bytes, for which no Write comes.
 func (s *Sink) commitEmpty() error {
-	for i, b := range s.blobs {
+	for i, b := range s.pack.blobs {
 		if b.Size > 0 || s.fate(i) != fateMissing || s.failed() != nil {
 			continue
 		}
@@ -240,7 +240,7 @@ func (s *Sink) Result() SinkResult {
 	defer s.mu.Unlock()
 	var r SinkResult
 	for i, f := range s.fates {
-		switch d := s.blobs[i].Digest; f {
+		switch d := s.pack.blobs[i].Digest; f {
 		case fateCommitted:
 			r.Committed = append(r.Committed, d)
 		case fateBad:
@@ -283,7 +283,4 @@ func (s *Sink) setFate(i int, f fate) {
 	s.fates[i] = f
 }
 
-var (
-	_ io.WriteCloser = (*Sink)(nil)
-	_ io.WriterAt    = (*Sink)(nil)
-)
+var _ io.WriteCloser = (*Sink)(nil)

@@ -49,7 +49,7 @@ func TestSinkCommitsWhatIsWanted(t *testing.T) {
 		p := packOf(t, contents...)
 		two := blobOf("two").Digest
 		s := NewSink(p, st, func(d store.Digest) bool { return d != two })
-		n, err := io.Copy(s, struct{ io.Reader }{chunk(strings.NewReader(strings.Join(contents, "")))})
+		n, err := io.Copy(s, struct{ io.Reader }{chunk(strings.NewReader(spaceOf(contents...)))})
 		if err != nil || n != p.Size() {
 			t.Fatalf("%s: %d bytes, %v", name, n, err)
 		}
@@ -84,7 +84,7 @@ func TestSinkOfEmptyBlobsOnly(t *testing.T) {
 func TestSinkMarksABadBlobAndGoesOn(t *testing.T) {
 	st := newStore(t)
 	s := NewSink(packOf(t, "one", "two", "six"), st, nil)
-	if _, err := io.WriteString(s, "oneTWOsix"); err != nil {
+	if _, err := io.WriteString(s, spaceOf("one", "TWO", "six")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -102,7 +102,7 @@ func TestSinkMarksABadBlobAndGoesOn(t *testing.T) {
 func TestFault8HalfABlobIsThrownAway(t *testing.T) {
 	st := newStore(t)
 	s := NewSink(packOf(t, "one", "two", "six"), st, nil)
-	if _, err := io.WriteString(s, "onetw"); err != nil {
+	if _, err := io.WriteString(s, spaceOf("one", "tw")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -124,8 +124,8 @@ func TestFault19FullDiskEndsTheSink(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := NewSink(p, st, nil)
-	n, err := io.WriteString(s, "one and some")
-	if n != 3 || !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EFBIG) {
+	n, err := io.WriteString(s, spaceOf("one", "some"))
+	if n != 64 || !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EFBIG) {
 		t.Fatalf("%d, %v", n, err)
 	}
 	if _, again := io.WriteString(s, "x"); !errors.Is(again, err) {
@@ -151,7 +151,7 @@ func TestFault20CommitErrorIsNotSwallowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := NewSink(p, st, nil)
-	io.WriteString(s, "onetwo")
+	io.WriteString(s, spaceOf("one", "two"))
 	if err := s.Close(); !errors.Is(err, syscall.ENOTDIR) {
 		t.Errorf("close: %v", err)
 	}
@@ -169,7 +169,7 @@ func TestSinkOfMany(t *testing.T) {
 		contents = append(contents, fmt.Sprint("blob ", i))
 	}
 	s := NewSink(packOf(t, contents...), st, nil)
-	if _, err := io.WriteString(s, strings.Join(contents, "")); err != nil {
+	if _, err := io.WriteString(s, spaceOf(contents...)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

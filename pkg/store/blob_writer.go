@@ -1,13 +1,13 @@
 package store
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/midstate"
 )
 
 // A BlobWriter takes the bytes of one blob, in order, and hashes them on the
@@ -18,7 +18,7 @@ type BlobWriter struct {
 	blob    Blob
 	file    *os.File // nil after Commit and Abort
 	name    string   // in the staging directory
-	hash    hash.Hash
+	hash    *midstate.Hash
 	written int64 // 0 <= flushed <= written <= blob.Size
 	flushed int64 // the kernel was told to write so far
 }
@@ -37,7 +37,7 @@ func (s *Store) NewBlob(b Blob) (*BlobWriter, error) {
 		return nil, &BlobError{b.Digest, err}
 	}
 	s.claims.add(b.Digest) // a GC that runs now may take an older copy; Commit brings ours
-	w := &BlobWriter{s: s, blob: b, file: f, name: name, hash: sha256.New()}
+	w := &BlobWriter{s: s, blob: b, file: f, name: name, hash: midstate.New()}
 	if err := w.reserve(); err != nil {
 		return nil, &BlobError{b.Digest, errors.Join(fmt.Errorf("reserving %d bytes: %w", b.Size, err), w.Abort())}
 	}
@@ -104,6 +104,11 @@ func (w *BlobWriter) Commit() error {
 	if err := w.verify(); err != nil {
 		return &BlobError{w.blob.Digest, errors.Join(err, w.Abort())}
 	}
+	return w.finish()
+}
+
+// finish commits a blob that was verified.
+func (w *BlobWriter) finish() error {
 	w.s.step("blob written")
 	written, err := w.close()
 	if err == nil {
@@ -128,13 +133,15 @@ func (w *BlobWriter) verify() error {
 	if w.written != w.blob.Size {
 		return fmt.Errorf("%w: %d bytes, not %d", ErrSizeMismatch, w.written, w.blob.Size)
 	}
-	if got := DigestOfSum(w.hash.Sum(nil)); got != w.blob.Digest {
+	sum := w.hash.Sum()
+	if got := DigestOfSum(sum[:]); got != w.blob.Digest {
 		return fmt.Errorf("%w: it hashes to %s", ErrDigestMismatch, got)
 	}
 	return nil
 }
 
-// close makes the file readable to all, puts it on disk, describes and closes it.
+// close makes the file readable to all, puts it on disk, describes and closes it. One
+// that somebody has cut off or made longer meanwhile is not the blob.
 func (w *BlobWriter) close() (written os.FileInfo, err error) {
 	f := w.file
 	w.file = nil
@@ -144,6 +151,9 @@ func (w *BlobWriter) close() (written os.FileInfo, err error) {
 	}
 	if err == nil {
 		written, err = f.Stat()
+	}
+	if err == nil && written.Size() != w.blob.Size {
+		err = fmt.Errorf("%w: %d bytes on the disk, not %d", ErrSizeMismatch, written.Size(), w.blob.Size)
 	}
 	return written, errors.Join(err, f.Close())
 }

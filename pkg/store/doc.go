@@ -18,7 +18,7 @@
 // # Order of writing
 //
 // A blob gets its name only when all its bytes are on disk and match its
-// digest. Links follow once every blob of the set is there, tags after all
+// digest; each is hashed once, as it comes, in whatever order (BlobStage). Links follow once every blob of the set is there, tags after all
 // other links, and `current`, which alone decides what a registry of ours
 // answers, after the tags. Whoever is killed at any instant therefore leaves the
 // old set or the new one. Content that lost its directory entry in a power cut

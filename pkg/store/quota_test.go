@@ -1,12 +1,15 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"syscall"
 	"testing"
+
+	"github.com/daisy-mcast/daisy-mcast/pkg/midstate"
 )
 
 // FAULTS 26: the quota is exceeded, with a byte or only when the disk is asked for
@@ -46,13 +49,11 @@ func putBackwards(s *Store, b Blob, data []byte) error {
 	if err != nil {
 		return err
 	}
-	half := len(data) / 2
-	_, err = g.WriteAt(data[half:], int64(half))
+	states := statesOf(data)
+	half := len(data) / 2 / midstate.BlockSize * midstate.BlockSize
+	err = g.WriteProven(data[half:], int64(half), states[half], midstate.State{})
 	if err == nil {
-		_, err = g.WriteAt(data[:half], 0)
-	}
-	if err == nil {
-		err = g.Hash(b.Size, make([]byte, 3))
+		err = g.WriteProven(data[:half], 0, midstate.State{}, states[half])
 	}
 	if err != nil {
 		return errors.Join(err, g.Abort())
@@ -70,7 +71,7 @@ func testDiskFaultOf(t *testing.T, how string, errno syscall.Errno, put func(*St
 	} {
 		s := newTestStore(t)
 		set := activate(t, s, "one")
-		data := []byte("one byte too many")
+		data := bytes.Repeat([]byte("one byte too many"), 10)
 		b := Blob{DigestOf(data), int64(len(data))}
 		s.testOnly = fault
 		name += ", " + how

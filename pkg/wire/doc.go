@@ -24,7 +24,8 @@
 // than P counts as filled up with zeros there. Data packet (b, i) is number
 // 192 b + i of the stream and begins at P times that.
 //
-// A segment's digest is the SHA-256 of its bytes. The root is the SHA-256 of
+// A segment's digest is the SHA-256 of its bytes, unless both ends know that the
+// stream has sums of its own: a pack's are in docs/PROTOCOL.md#the-sums-of-a-pack. The root is the SHA-256 of
 // the 19 bytes "daisy-mcast 1 root" and a zero, the digests in order, and the
 // stream's size as u64.
 //

@@ -2,7 +2,8 @@ package wire
 
 import "crypto/sha256"
 
-// A Digest is the SHA-256 of a segment, or the root over all of them.
+// A Digest is the SHA-256 of a segment, or what the stream has instead, or the root over
+// all of them.
 type Digest [sha256.Size]byte
 
 // A Segments tells the digests of consecutive segments, as the sender has read

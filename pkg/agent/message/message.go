@@ -210,7 +210,7 @@ type Served struct {
 	Changed bool `json:"changed"`
 }
 
-// Send tells the sender to send blobs of the set, back to back.
+// Send tells the sender to send blobs of the set, as an imageset.Pack.
 type Send struct {
 	Carrier     Carrier       `json:"carrier"`
 	SetID       string        `json:"set_id"`
