@@ -28,8 +28,8 @@ func newRegistryStartCommand(std *streams) *cobra.Command {
 		Use:   "start",
 		Short: "Start the registry as a container, a service or a process, and keep it running",
 		Long: `Start the registry over a store and wait until it answers. What runs in the same
-way already is kept; an older one is replaced, and comes back if the new one does not
-start. With --tls-listen a certificate authority is made in the base directory's tls
+way already is kept; an older one is replaced: it serves until the new one was tried out
+beside it and waits for its address, and comes back if the new one does not start. With --tls-listen a certificate authority is made in the base directory's tls
 directory, once.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

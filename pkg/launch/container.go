@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/engine"
 )
@@ -22,10 +21,6 @@ const (
 	// containerRestarts is how often the engine may have started a container again
 	// before it counts as one that does not run.
 	containerRestarts = 2
-	// takeoverTime is how long a new container waits for the addresses of the old
-	// one. A starter that is killed before it stops the old one leaves it waiting;
-	// the engine starts it again when it gives up, until the next start removes it.
-	takeoverTime = 2 * time.Minute
 )
 
 // A containerKeeper keeps the registry as a container of an engine.
@@ -84,7 +79,7 @@ func (k *containerKeeper) mounts() []engine.Mount {
 }
 
 func (k *containerKeeper) args() []string {
-	return append(k.spec.args(engine.StorePath, certTarget), "--wait", takeoverTime.String())
+	return k.spec.args(engine.StorePath, certTarget)
 }
 
 // prepare loads the image where it is not there, and makes the container beside
@@ -195,9 +190,6 @@ func (k *containerKeeper) removeImages(ctx context.Context, keep string) error {
 }
 
 // A containerInstance is one container. For one goroutine.
-//
-// It waits for the addresses that its predecessor has, and the engine keeps it
-// running: so it is started first.
 type containerInstance struct {
 	keeper   *containerKeeper
 	id, name string

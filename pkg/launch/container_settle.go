@@ -8,8 +8,6 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/engine"
 )
 
-func (i *containerInstance) waits() bool { return true }
-
 func (i *containerInstance) start(ctx context.Context) error {
 	return i.keeper.engine.Start(ctx, i.id)
 }

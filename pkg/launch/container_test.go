@@ -14,44 +14,66 @@ import (
 )
 
 // TestFault73InterruptedStart: a start was killed after it had stopped the old
-// container. What it left - either, or both - does not keep the next start from
+// one. What it left - either, or both - does not keep the next start from
 // a registry that runs under its name, alone.
 func TestFault73InterruptedStart(t *testing.T) {
 	t.Parallel()
-	for name, interrupt := range map[string]func(b *bench, k *containerKeeper, old, next instance) error{
-		"before the old one was stopped": func(*bench, *containerKeeper, instance, instance) error { return nil },
-		"before the old one was stopped, the new one waits": func(b *bench, _ *containerKeeper, _, next instance) error {
+	for name, interrupt := range map[string]func(b *bench, old, next instance) error{
+		"before the old one was stopped": func(*bench, instance, instance) error { return nil },
+		"before the old one was stopped, the new one waits": func(b *bench, _, next instance) error {
 			return next.start(b.Context())
 		},
-		"before the new one was started": func(b *bench, _ *containerKeeper, old, _ instance) error {
+		"before the new one was started": func(b *bench, old, _ instance) error {
 			return old.stop(b.Context())
 		},
-		"before the old one was removed": func(b *bench, _ *containerKeeper, old, next instance) error {
+		"before the old one was removed": func(b *bench, old, next instance) error {
 			return errors.Join(old.stop(b.Context()), next.start(b.Context()))
 		},
-		"before the new one was renamed": func(b *bench, _ *containerKeeper, old, next instance) error {
+		"before the new one was renamed": func(b *bench, old, next instance) error {
 			return errors.Join(old.stop(b.Context()), next.start(b.Context()), old.remove(b.Context()))
 		},
 	} {
 		for _, again := range []string{"2", "3"} { // the interrupted start's, or yet another
 			t.Run(name+"/"+again, func(t *testing.T) {
 				t.Parallel()
-				b := newBench(t)
-				fake := b.withEngine(engine.Docker)
-				b.generation("1")
-				b.start()
-				b.generation("2")
-				k, old, next := b.prepare()
-				if err := interrupt(b, k, old, next); err != nil {
-					t.Fatal(err)
-				}
-				b.generation(again)
-				b.wantServing(b.start().PID)
-				if got := fake.Containers(); !slices.Equal(got, []string{"test"}) {
-					t.Errorf("containers %q", got)
-				}
+				modes(t, func(b *bench) {
+					b.generation("1")
+					b.start()
+					b.generation("2")
+					_, old, next := b.prepare()
+					if err := interrupt(b, old, next); err != nil {
+						b.Fatal(err)
+					}
+					b.generation(again)
+					status := b.start()
+					b.wantServing(status.PID)
+					b.wantAlone()
+				})
 			})
 		}
+	}
+}
+
+// wantAlone checks that the registry has its settled name, and that there is no other.
+func (b *bench) wantAlone() {
+	b.Helper()
+	house, err := b.spec.withDefaults().survey(b.Context(), "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer house.close()
+	if len(house.found) != 1 {
+		b.Errorf("%d registries are there", len(house.found))
+	}
+	if house.container != nil {
+		if _, err := house.container.engine.Inspect(b.Context(), b.spec.Name); err != nil && len(house.found) == 1 {
+			if _, isContainer := house.found[0].instance.(*containerInstance); isContainer {
+				b.Errorf("not under its name: %v", err)
+			}
+		}
+	}
+	if _, err := os.Stat(house.process.nextFile()); err == nil {
+		b.Error("the pid file of a next one is left")
 	}
 }
 
@@ -84,31 +106,39 @@ func TestFault73InterruptedThenFails(t *testing.T) {
 // of the two serves.
 func TestFault73StarterKilledBetweenOldAndNew(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	b.withEngine(engine.Docker)
+	modes(t, killStarterBetween)
+}
+
+func killStarterBetween(b *bench) {
 	b.generation("1")
 	was := b.start()
 	b.generation("2")
 	_, old, next := b.prepare()
 	b.wantServing(was.PID)
 	h := &house{spec: b.spec.withDefaults(), found: []resident{{instance: killedBefore{old}}}}
-	if err := h.takeOver(t.Context(), next); !errors.Is(err, errKilled) {
-		t.Fatal(err) // after the new one was started and before the old one is stopped
+	if err := h.takeOver(b.Context(), next); !errors.Is(err, errKilled) {
+		b.Fatal(err) // after the new one was started and before the old one is stopped
 	}
-	b.wantServing(was.PID)
-	if err := old.stop(t.Context()); err != nil {
-		t.Fatal(err)
+	if was.Mode != Service { // systemd has replaced it already
+		b.wantServing(was.PID)
+	}
+	if err := old.stop(b.Context()); err != nil {
+		b.Fatal(err)
 	}
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if _, err := Listener(b.spec.Listen[0]); err == nil || time.Now().After(end) {
 			break
 		}
 	}
-	seen, err := next.look(t.Context())
+	seen, err := next.look(b.Context())
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	b.wantServing(seen.pid)
+	// The next start finds it, and makes it the only one.
+	if status := b.start(); status.PID != seen.pid || !status.Kept {
+		b.Errorf("started %+v, want process %d kept", status, seen.pid)
+	}
 }
 
 var errKilled = errors.New("killed here")
@@ -119,7 +149,7 @@ type killedBefore struct{ instance }
 func (killedBefore) stop(context.Context) error { return errKilled }
 
 // prepare does the first half of a replacement.
-func (b *bench) prepare() (k *containerKeeper, old, next instance) {
+func (b *bench) prepare() (k keeper, old, next instance) {
 	b.Helper()
 	spec := b.spec.withDefaults()
 	version, err := fileVersion(spec.Program)
@@ -131,10 +161,11 @@ func (b *bench) prepare() (k *containerKeeper, old, next instance) {
 		b.Fatal(err)
 	}
 	b.Cleanup(h.close)
-	if next, err = h.container.prepare(b.Context()); err != nil {
+	k = h.found[0].keeper
+	if next, err = k.prepare(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	return h.container, h.found[0].instance, next
+	return k, h.found[0].instance, next
 }
 
 func TestForeignContainer(t *testing.T) {

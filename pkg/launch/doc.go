@@ -2,8 +2,10 @@
 // container, as a systemd service or as a plain process.
 //
 // [Start] is idempotent: a registry of ours that runs with the same program and
-// arguments is kept, another one is replaced, and comes back when its successor
-// does not prove itself (fault 73). [Check] says what is there. [Stop] ends it,
+// arguments is kept, another one is replaced: it serves until its successor has been
+// tried out beside it and waits for its addresses, and comes back when that does not
+// prove itself (fault 73). Whoever is killed in between leaves one of the two serving.
+// [Check] says what is there. [Stop] ends it,
 // and removes what Start made when asked to. None of them touches the store.
 //
 // A registry counts as started when it answers /v2/ with the identity that it

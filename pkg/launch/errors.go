@@ -19,6 +19,12 @@ var (
 	ErrNoSystemd = errors.New("launch: systemd is not running here")
 )
 
+// errEnded says that what was started has ended by itself.
+var errEnded = errors.New("launch: it ended")
+
+// errGone says that an instance was removed meanwhile.
+var errGone = errors.New("launch: it was removed")
+
 // A PortError names the program that has an address the registry needs (fault
 // 71).
 type PortError struct {

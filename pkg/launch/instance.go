@@ -1,6 +1,15 @@
 package launch
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// takeoverTime is how long a new instance waits for the addresses of the old one,
+// which goes on until the new one waits. A starter that is killed before it stops the
+// old one leaves it waiting: an engine and systemd start it again when it gives up; a
+// process is gone then.
+const takeoverTime = 2 * time.Minute
 
 // An instance is one registry of ours that exists, running or not.
 //
@@ -8,8 +17,9 @@ import "context"
 //	  any --remove--> gone
 type instance interface {
 	look(ctx context.Context) (sight, error)
-	// start makes it run. For one that was replaced and comes back it restores
-	// what start of the successor has overwritten.
+	// start makes it run: it waits for the addresses that its predecessor has. For one
+	// that was replaced and comes back it restores what start of the successor has
+	// overwritten.
 	start(ctx context.Context) error
 	stop(ctx context.Context) error
 	// settle gives a proven instance its place for good.
@@ -18,12 +28,6 @@ type instance interface {
 	// another one.
 	remove(ctx context.Context) error
 }
-
-// A successor is an instance that can be started while the old one still serves:
-// it waits for the addresses. Whoever is killed between its start and the old
-// one's end leaves one of them serving. A service has only one unit, and a
-// process nobody who would start it again: these start when the old one has ended.
-type successor interface{ waits() bool }
 
 // A keeper is one mode's way to keep a registry running.
 type keeper interface {

@@ -76,7 +76,8 @@ func (a *addrFlags) Set(s string) error {
 }
 
 // fakeRegistry answers /v2/ with its identity. What it does wrong is told by
-// --fault; --generation only tells two of them apart.
+// --fault, as "trial WHAT" only when it is tried out, else only when it is not;
+// --generation only tells two of them apart.
 func fakeRegistry(args []string) int {
 	var plain, secure addrFlags
 	fs := flag.NewFlagSet("registry serve", flag.ExitOnError)
@@ -94,7 +95,11 @@ func fakeRegistry(args []string) int {
 	_ = fs.Parse(args)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	switch *fault {
+	what, inTrial := strings.CutPrefix(*fault, "trial ")
+	if isTrial := len(plain) > 0 && strings.HasSuffix(plain[0], ":0"); isTrial != inTrial {
+		what = ""
+	}
+	switch what {
 	case "dies":
 		fmt.Println("the store is broken")
 		return 3
@@ -111,7 +116,7 @@ func fakeRegistry(args []string) int {
 	}
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(identityHeader, *identity)
-		switch *fault {
+		switch what {
 		case "500":
 			w.WriteHeader(http.StatusInternalServerError)
 		case "stranger":

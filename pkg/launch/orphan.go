@@ -11,16 +11,16 @@ import (
 // maxCommand bounds a command line in bytes.
 const maxCommand = 64 << 10
 
-// findOrphan finds a registry without a pid file: whoever started it was killed
-// before it could write one. Only a registry of ours has our log as its output.
-func findOrphan(log string) (record, bool) {
+// findOrphans finds registries of ours by their output, which is our log: also those
+// without a pid file, whose starter was killed before it could write one.
+func findOrphans(log string) (found []record) {
 	want, err := os.Stat(log)
 	if err != nil {
-		return record{}, false
+		return nil
 	}
 	pids, err := processes()
 	if err != nil {
-		return record{}, false
+		return nil
 	}
 	for _, pid := range pids {
 		proc := filepath.Join("/proc", strconv.Itoa(pid))
@@ -29,11 +29,12 @@ func findOrphan(log string) (record, bool) {
 			continue
 		}
 		if r, ok := recordOf(proc); ok {
-			r.begin(pid)
-			return r, r.running()
+			if r.begin(pid); r.running() {
+				found = append(found, r)
+			}
 		}
 	}
-	return record{}, false
+	return found
 }
 
 // recordOf reads how a registry was started from its directory in /proc.

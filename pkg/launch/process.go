@@ -30,6 +30,7 @@ const (
 type processKeeper struct {
 	spec    Spec
 	version string
+	found   []*processInstance // by find
 }
 
 func (k *processKeeper) pidFile() string {
@@ -39,28 +40,47 @@ func (k *processKeeper) logFile() string {
 	return filepath.Join(k.spec.BaseDir, logDir, k.spec.Name+".log")
 }
 
+// nextFile is the pid file of a process that has not proven itself yet.
+func (k *processKeeper) nextFile() string {
+	return filepath.Join(k.spec.runDir(), k.spec.Name+nextSuffix+".json")
+}
+
 func (k *processKeeper) find(context.Context) ([]instance, error) {
-	r, err := readRecord(k.pidFile())
-	absent := errors.Is(err, os.ErrNotExist)
-	if err != nil && !absent {
-		return nil, err
+	k.found = nil
+	for _, file := range []string{k.pidFile(), k.nextFile()} {
+		r, err := readRecord(file)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		k.add(file, r)
 	}
-	if absent || !r.running() {
-		orphan, ok := findOrphan(k.logFile())
-		switch {
-		case ok:
-			r = orphan
-		case absent:
-			return nil, nil
+	for _, r := range findOrphans(k.logFile()) {
+		k.add(k.nextFile(), r)
+	}
+	found := make([]instance, len(k.found))
+	for i, p := range k.found {
+		if p.record.running() {
+			// Held open, so that the old program can be started again when its file
+			// has been overwritten meanwhile. Without it the path has to do.
+			p.program, _ = os.Open(filepath.Join("/proc", strconv.Itoa(p.record.PID), "exe"))
+		}
+		found[i] = p
+	}
+	return found, nil
+}
+
+// add notes a process that is recorded in file, or ought to be. One that was about to
+// get its final place is in both.
+func (k *processKeeper) add(file string, r record) {
+	for _, p := range k.found {
+		if p.record.same(r) {
+			return
 		}
 	}
-	p := &processInstance{keeper: k, record: r}
-	if r.running() {
-		// Held open, so that the old program can be started again when its file
-		// has been overwritten meanwhile. Without it the path has to do.
-		p.program, _ = os.Open(filepath.Join("/proc", strconv.Itoa(r.PID), "exe"))
-	}
-	return []instance{p}, nil
+	k.found = append(k.found, &processInstance{keeper: k, file: file, record: r})
 }
 
 func (k *processKeeper) args() []string {
@@ -81,7 +101,10 @@ func (k *processKeeper) prepare(context.Context) (instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &processInstance{keeper: k, record: record{
+	if err := k.tidy(); err != nil {
+		return nil, err
+	}
+	return &processInstance{keeper: k, file: k.nextFile(), record: record{
 		Program: k.spec.Program, Args: k.args(), Version: k.version, Fingerprint: print,
 	}}, nil
 }
@@ -89,9 +112,11 @@ func (k *processKeeper) prepare(context.Context) (instance, error) {
 // A processInstance is one process, running or not. For one goroutine.
 type processInstance struct {
 	keeper  *processKeeper
+	file    string // the pid file; the keeper's nextFile until it has proven itself
 	record  record
 	program *os.File // what the running process was started from; may be nil
 	started bool     // by this instance, so that its log is its own
+	gone    bool     // it was removed
 }
 
 func (p *processInstance) look(context.Context) (sight, error) {
@@ -113,6 +138,9 @@ func (p *processInstance) look(context.Context) (sight, error) {
 // start starts the program, unless it runs: a replacement may have failed before
 // it stopped this one.
 func (p *processInstance) start(context.Context) error {
+	if p.gone {
+		return errGone
+	}
 	if p.record.running() {
 		return nil
 	}
@@ -139,27 +167,13 @@ func (p *processInstance) start(context.Context) error {
 	go func() { _ = cmd.Wait() }()
 	p.record.begin(cmd.Process.Pid)
 	p.started = true
-	if err := p.record.write(p.keeper.pidFile()); err != nil {
+	if err := p.record.write(p.file); err != nil {
 		return errors.Join(err, p.record.kill(stopGrace))
 	}
 	return nil
 }
 
 func (p *processInstance) stop(context.Context) error { return p.record.kill(stopGrace) }
-
-func (p *processInstance) settle(context.Context) error { return nil }
-
-func (p *processInstance) remove(context.Context) error {
-	p.close()
-	now, err := readRecord(p.keeper.pidFile())
-	if errors.Is(err, os.ErrNotExist) || err == nil && !now.same(p.record) {
-		return nil
-	}
-	if err := os.Remove(p.keeper.pidFile()); err != nil {
-		return fmt.Errorf("removing the pid file: %w", err)
-	}
-	return nil
-}
 
 func (p *processInstance) close() {
 	if p.program != nil {

@@ -132,11 +132,16 @@ func isFree(ctx context.Context, addr string) bool {
 }
 
 // replace puts a new instance in the place of all that were found. The old one
-// has to stop before the new one can have its addresses, so the new one is made
-// before, and started where it can wait for them; nothing of the old one is
-// removed until the new one has proven itself (fault 73).
+// has to stop before the new one can have its addresses, so the new one is tried out,
+// made and started before, and waits for them; nothing of the old one is removed until
+// the new one has proven itself (fault 73).
 func (h *house) replace(ctx context.Context, k keeper) (Status, error) {
 	before := h.alive(ctx)
+	if slices.Contains(before, true) {
+		if err := h.spec.tryOut(ctx); err != nil {
+			return Status{}, err
+		}
+	}
 	next, err := k.prepare(ctx)
 	if err != nil {
 		return Status{}, err
@@ -156,24 +161,18 @@ func (h *house) replace(ctx context.Context, k keeper) (Status, error) {
 	return status, err
 }
 
-// takeOver starts next and stops all that were found, in the order that fits.
+// takeOver starts next, and stops all that were found. Whoever is killed in between
+// leaves one of them serving.
 func (h *house) takeOver(ctx context.Context, next instance) error {
-	first, ok := next.(successor)
-	ok = ok && first.waits()
-	if ok {
-		if err := next.start(ctx); err != nil {
-			return err
-		}
+	if err := next.start(ctx); err != nil {
+		return err
 	}
 	for _, r := range h.found {
 		if err := r.instance.stop(ctx); err != nil {
 			return fmt.Errorf("stopping the old registry: %w", err)
 		}
 	}
-	if ok {
-		return nil
-	}
-	return next.start(ctx)
+	return nil
 }
 
 // alive reports of each instance found whether it serves, or would if a start
@@ -211,7 +210,7 @@ func (h *house) undo(ctx context.Context, next instance, before []bool, cause er
 			continue
 		}
 		err := r.instance.start(ctx)
-		if errors.Is(err, engine.ErrNotFound) {
+		if errors.Is(err, engine.ErrNotFound) || errors.Is(err, errGone) {
 			continue // the leftover of an interrupted start, removed by prepare
 		}
 		if err != nil {

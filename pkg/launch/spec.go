@@ -227,7 +227,7 @@ func (s Spec) args(store, cert string) []string {
 	if s.Fill {
 		args = append(args, "--fill")
 	}
-	return append(args, s.Args...)
+	return append(append(args, s.Args...), "--wait", takeoverTime.String())
 }
 
 // certPath is where the certificate lies on this machine.

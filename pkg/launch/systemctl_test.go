@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -35,8 +34,10 @@ func systemctl(dir string, args []string) error {
 		if err := os.WriteFile(enabled, nil, 0o600); err != nil {
 			return err
 		}
-		if !slices.Contains(args, "--now") || r.running() {
-			return nil
+		return nil
+	case "restart":
+		if err := r.kill(5 * time.Second); err != nil {
+			return err
 		}
 		return startUnit(filepath.Join(dir, "units", unit), state)
 	case "disable":

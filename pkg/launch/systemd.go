@@ -89,12 +89,14 @@ func (k *containerKeeper) isOffAtBoot(ctx context.Context) bool {
 	return *k.boot
 }
 
-// enable makes systemd read its units again, start this one, and start it at
-// every boot.
+// enable makes systemd read its units again, start this one at every boot, and start
+// it now in the place of what runs under its name. That is one job of systemd's, which
+// it ends also when nobody waits for it any more.
 func (s Systemd) enable(ctx context.Context, unit string) error {
-	if _, err := s.ctl(ctx, "daemon-reload"); err != nil {
-		return err
+	for _, args := range [][]string{{"daemon-reload"}, {"enable", unit}, {"restart", unit}} {
+		if _, err := s.ctl(ctx, args...); err != nil {
+			return err
+		}
 	}
-	_, err := s.ctl(ctx, "enable", "--now", unit)
-	return err
+	return nil
 }
