@@ -72,7 +72,7 @@ func (a *agent) proveLocal(ctx context.Context, st *store.Store, set *store.Set,
 // one brings them, and meanwhile the central registry has them. It returns all
 // that the store has not got as it should be.
 func (a *agent) removeCorrupt(ctx context.Context, st *store.Store, set *store.Set) ([]store.BadBlob, error) {
-	check, err := st.CheckBlobs(ctx, set.Blobs, runtime.GOMAXPROCS(0))
+	check, err := st.CheckBlobs(ctx, set.Blobs, runtime.GOMAXPROCS(0), throttle(a.bytes))
 	if err != nil {
 		return nil, fmt.Errorf("checking the store: %w", err)
 	}

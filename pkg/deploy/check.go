@@ -11,14 +11,16 @@ import (
 )
 
 // giveList puts the set's list and the way to the central registry on every host,
-// before anything is sent (R9), and learns what each lacks.
+// before anything is sent (R9), and learns what each lacks. Where the store has no
+// record of what was verified, all that it has of the set is read for that.
 func (r *run) giveList(ctx context.Context) error {
+	defer r.sumUp("list")()
 	r.each(ctx, "list", r.where((*host).isUsable), r.giveListTo)
 	return nil
 }
 
 func (r *run) giveListTo(ctx context.Context, h *host) error {
-	ctx, cancel := r.within(ctx, CallTime)
+	ctx, cancel := r.patiently(ctx, h, CallTime)
 	defer cancel()
 	req := message.List{Set: r.set, Upstream: r.upstream, Shared: h.shared, EngineCA: r.cfg.EngineTrust}
 	alike, err := r.alike(fmt.Sprint("list ", h.shared), message.CallList, req)

@@ -61,9 +61,12 @@ type host struct {
 	served   message.Served
 	switched bool // it serves another set than before, or in another way
 
-	got      message.ReceiveResult
-	received atomic.Int64 // bytes, while it receives; of images, while it loads them
-	toLoad   atomic.Int64 // bytes of all images
+	got message.ReceiveResult
+	// received are bytes, of what its agent does at the time: those that came, that were
+	// read again or loaded. all is what they come to in the end, where that is told.
+	received atomic.Int64
+	all      atomic.Int64
+	moved    atomic.Pointer[func()] // called when it tells of bytes; mostly nil
 	outcome  progress.Outcome
 	preload  preloading
 
@@ -208,7 +211,7 @@ func (h *host) after(ctx context.Context, err error) error {
 	if err == nil || errors.As(err, &answered) {
 		return err
 	}
-	if errors.Is(ctx.Err(), context.Canceled) {
+	if isCancelled(ctx) {
 		return err // the run ends: close ends the session in order
 	}
 	s := h.session
@@ -261,10 +264,13 @@ func (r *run) onEvent(h *host) func(string, json.RawMessage) {
 // onBytes shows how far the run is: when the sender speaks, with what the hosts
 // said since.
 func (r *run) onBytes(h *host, b message.Bytes) {
+	if again := h.moved.Load(); again != nil {
+		(*again)()
+	}
 	if h != r.sender {
 		h.received.Store(b.Done)
-		h.toLoad.Store(b.Total)
-		r.onLoaded()
+		h.all.Store(b.Total)
+		r.showSum()
 		return
 	}
 	e := progress.Event{Kind: progress.Bytes, Sent: b.Done, Total: b.Total, Received: make(map[string]int64)}

@@ -173,12 +173,7 @@ func (r *run) preload(ctx context.Context) error {
 	hosts := r.where(func(h *host) bool {
 		return h.preload.images.Len() > 0 && h.preload.problem == nil && h.outcome != progress.Failed
 	})
-	for _, h := range r.hosts {
-		h.received.Store(0)
-		h.toLoad.Store(0)
-	}
-	r.loading.Store(true)
-	defer r.loading.Store(false)
+	defer r.sumUp("preload")()
 	leaning := r.labels(func(h *host) bool { return h.outcome == progress.Central || h.bypasses })
 	r.eachPreload(ctx, "preload", hosts, func(ctx context.Context, h *host) error {
 		h.preload.registry = r.kollasRegistry(h, leaning)
@@ -231,24 +226,3 @@ func (r *run) eachPreload(ctx context.Context, name string, hosts []*host, do fu
 		return nil
 	})
 }
-
-// onLoaded shows how far the loading is, at most so often: every host speaks.
-func (r *run) onLoaded() {
-	if !r.loading.Load() {
-		return
-	}
-	now := time.Now().UnixNano()
-	last := r.lastLoaded.Load()
-	if now-last < int64(loadedInterval) || !r.lastLoaded.CompareAndSwap(last, now) {
-		return
-	}
-	e := progress.Event{Kind: progress.Bytes, Step: "preload"}
-	for _, h := range r.hosts {
-		e.Sent += h.received.Load()
-		e.Total += h.toLoad.Load()
-	}
-	r.emit(e)
-}
-
-// loadedInterval is between two events of loading.
-const loadedInterval = 500 * time.Millisecond

@@ -92,9 +92,9 @@ type run struct {
 	// dial starts an agent: bootstrap, but for tests.
 	dial func(context.Context, *host) (agentSession, io.Reader, io.Writer, error)
 
-	unpackTime time.Duration // of the deadline, for engines that load images
-	loading    atomic.Bool   // hosts' bytes are those of images that they load
-	lastLoaded atomic.Int64  // when that was shown, in Unix nanoseconds
+	unpackTime time.Duration          // of the deadline, for engines that load images
+	summed     atomic.Pointer[string] // the step whose bytes are those of all hosts; nil: none
+	lastSummed atomic.Int64           // when they were shown, in Unix nanoseconds
 
 	mu       sync.Mutex                 // guards what follows
 	encoded  map[string]control.Encoded // see alike
@@ -165,6 +165,29 @@ func (r *run) within(ctx context.Context, limit time.Duration) (context.Context,
 		at, cause = r.deadline, &timeUp{text: "no answer by the end of the run's time", is: ErrDeadline}
 	}
 	return context.WithDeadlineCause(ctx, at, cause)
+}
+
+// patiently bounds a call to h by limit from the last time that h told of progress, and
+// by the run's deadline.
+func (r *run) patiently(ctx context.Context, h *host, limit time.Duration) (context.Context, context.CancelFunc) {
+	ctx, end := r.within(ctx, time.Until(r.deadline))
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(limit, func() {
+		cancel(&timeUp{text: fmt.Sprintf("no answer and no progress within %v", limit.Round(time.Second))})
+	})
+	again := func() { timer.Reset(limit) }
+	h.moved.Store(&again)
+	return ctx, func() {
+		h.moved.Store(nil)
+		timer.Stop()
+		cancel(nil)
+		end()
+	}
+}
+
+// isCancelled reports whether ctx was ended by somebody, and not by time.
+func isCancelled(ctx context.Context) bool {
+	return errors.Is(ctx.Err(), context.Canceled) && !errors.Is(context.Cause(ctx), context.DeadlineExceeded)
 }
 
 // timeUp is the cause of a context that has ended by its deadline.

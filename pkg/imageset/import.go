@@ -54,7 +54,7 @@ func recall(ctx context.Context, path string, st *store.Store, opts ImportOption
 	if rec.Sum, err = opts.sumOf(path); err != nil || opts.Force {
 		return &rec, nil, err
 	}
-	return &rec, rec.known(ctx, st), nil
+	return &rec, rec.known(ctx, st, opts.Progress), nil
 }
 
 // ImportStream is Import of a file that comes through r, which is read to its

@@ -51,7 +51,7 @@ func (r record) file(st *store.Store) string {
 
 // known returns the set that the same, unchanged file made, when the store
 // still has all of it, undamaged, and the file was compared with this sum; else nil.
-func (r record) known(ctx context.Context, st *store.Store) *store.Set {
+func (r record) known(ctx context.Context, st *store.Store, progress func(done, total int64)) *store.Set {
 	f, err := os.Open(r.file(st))
 	if err != nil {
 		return nil
@@ -73,7 +73,7 @@ func (r record) known(ctx context.Context, st *store.Store) *store.Set {
 	if err != nil {
 		return nil
 	}
-	if check, err := st.CheckBlobs(ctx, set.Blobs, runtime.GOMAXPROCS(0)); err != nil || len(check.Bad) > 0 {
+	if check, err := st.CheckBlobs(ctx, set.Blobs, runtime.GOMAXPROCS(0), progress); err != nil || len(check.Bad) > 0 {
 		return nil
 	}
 	return set

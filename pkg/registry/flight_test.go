@@ -265,7 +265,7 @@ func TestFillKeepsWhatCame(t *testing.T) {
 	w, err := store.Create(store.Config{Dir: st.Dir()})
 	check(t, err)
 	defer w.Close()
-	if c, err := w.CheckBlobs(t.Context(), []store.Blob{layer}, 1); err != nil || c.Hashed != 0 || len(c.Bad) > 0 {
+	if c, err := w.CheckBlobs(t.Context(), []store.Blob{layer}, 1, nil); err != nil || c.Hashed != 0 || len(c.Bad) > 0 {
 		t.Errorf("got %+v, %v", c, err)
 	}
 	if _, err := w.GC(1); err != nil { // nobody holds the store open

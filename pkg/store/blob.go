@@ -88,8 +88,9 @@ func (s *Store) RemoveBlob(d Digest) error {
 	return nil
 }
 
-// verifyBlob reads b whole, and keeps what it found for the record.
-func (s *Store) verifyBlob(ctx context.Context, b Blob) error {
+// verifyBlob reads b whole, and keeps what it found for the record. read, which may be
+// nil, is told of each part that was read.
+func (s *Store) verifyBlob(ctx context.Context, b Blob, read func(n int)) error {
 	if _, err := ParseDigest(string(b.Digest)); err != nil {
 		return err
 	}
@@ -98,12 +99,12 @@ func (s *Store) verifyBlob(ctx context.Context, b Blob) error {
 		return err
 	}
 	defer f.Close()
-	err = s.hashBlob(ctx, f, before.Size(), b)
+	err = s.hashBlob(ctx, f, before.Size(), b, read)
 	s.judge(b.Digest, before, f, err)
 	return err
 }
 
-func (s *Store) hashBlob(ctx context.Context, f *os.File, have int64, b Blob) error {
+func (s *Store) hashBlob(ctx context.Context, f *os.File, have int64, b Blob, read func(n int)) error {
 	if have != b.Size {
 		return fmt.Errorf("%w: %d bytes, not %d", ErrSizeMismatch, have, b.Size)
 	}
@@ -112,6 +113,9 @@ func (s *Store) hashBlob(ctx context.Context, f *os.File, have int64, b Blob) er
 	for {
 		n, err := s.read(f, buf)
 		h.Write(buf[:n])
+		if read != nil {
+			read(n)
+		}
 		if errors.Is(err, io.EOF) {
 			break
 		}

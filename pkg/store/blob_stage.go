@@ -227,7 +227,7 @@ func (g *BlobStage) verify() error {
 	if err != nil {
 		return err
 	}
-	return g.w.s.hashBlob(context.Background(), g.w.file, info.Size(), g.w.blob)
+	return g.w.s.hashBlob(context.Background(), g.w.file, info.Size(), g.w.blob, nil)
 }
 
 // Abort throws away what was written. After Commit it does nothing.

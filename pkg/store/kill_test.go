@@ -157,7 +157,7 @@ func afterKill(t *testing.T, dir string, before, next int) map[Digest]fileID {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err := errors.Join(err, s.verifyBlob(t.Context(), b)); err != nil {
+		if err := errors.Join(err, s.verifyBlob(t.Context(), b, nil)); err != nil {
 			t.Errorf("a blob has its name and is not whole: %v", err)
 		}
 		kept[b.Digest] = id
@@ -187,7 +187,7 @@ func afterRun(t *testing.T, dir string, next int, kept map[Digest]fileID) {
 	if left := staged(t, s); len(left) > 0 {
 		t.Errorf("left in staging: %q", left)
 	}
-	if c, err := s.CheckBlobs(t.Context(), set.Blobs, 2); err != nil || len(c.Bad) > 0 {
+	if c, err := s.CheckBlobs(t.Context(), set.Blobs, 2, nil); err != nil || len(c.Bad) > 0 {
 		t.Errorf("bad: %v, %v", c.Bad, err)
 	}
 }

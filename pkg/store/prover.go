@@ -27,7 +27,7 @@ func (p *Prover) Prove(ctx context.Context, b Blob) error {
 	if err != nil || isKnown {
 		return err
 	}
-	return p.s.verifyBlob(ctx, b)
+	return p.s.verifyBlob(ctx, b, nil)
 }
 
 // knows reports whether the file that b lies in was verified as it is now. The error

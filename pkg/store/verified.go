@@ -130,8 +130,9 @@ type Check struct {
 
 // CheckBlobs finds the blobs that are not in the store as they should be. It
 // reads only those whose file is not the one that was last verified, with so many
-// workers, and keeps in the record what it found. VerifyBlobs reads all.
-func (s *Store) CheckBlobs(ctx context.Context, blobs []Blob, workers int) (Check, error) {
+// workers, and keeps in the record what it found, also when ctx ends it. progress, which
+// may be nil, is told of the bytes that were read and are to be. VerifyBlobs reads all.
+func (s *Store) CheckBlobs(ctx context.Context, blobs []Blob, workers int, progress func(done, total int64)) (Check, error) {
 	p := s.Prover()
 	var (
 		c    Check
@@ -147,13 +148,29 @@ func (s *Store) CheckBlobs(ctx context.Context, blobs []Blob, workers int) (Chec
 		}
 	}
 	c.Hashed = len(read)
-	bad, err := s.badBlobs(ctx, read, workers)
+	bad, err := s.badBlobs(ctx, read, workers, counting(progress, c.HashedBytes))
 	c.Bad = append(c.Bad, bad...)
 	slices.SortFunc(c.Bad, func(a, b BadBlob) int { return compareBlobs(a.Blob, b.Blob) })
-	if err == nil && s.staging != nil {
+	if s.staging != nil {
 		_ = s.SaveVerified() // without it the next check reads more
 	}
 	return c, err
+}
+
+// counting adds up what it is called with, and tells progress, one call at a time. A
+// nil progress is told nothing.
+func counting(progress func(done, total int64), total int64) func(n int) {
+	var mu sync.Mutex
+	var done int64
+	return func(n int) {
+		if progress == nil || n == 0 {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		done += int64(n)
+		progress(done, total)
+	}
 }
 
 // SaveVerified brings what was verified since, well or badly, into the record. It

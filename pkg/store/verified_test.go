@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,7 +28,7 @@ func reopened(t *testing.T, s *Store) *Store {
 func wantCheck(t *testing.T, s *Store, set *Set, hashed int, bad ...Digest) *Store {
 	t.Helper()
 	again := reopened(t, s)
-	c, err := again.CheckBlobs(t.Context(), set.Blobs, 2)
+	c, err := again.CheckBlobs(t.Context(), set.Blobs, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func TestFault24FlippedByteWithOldMtimeIsFound(t *testing.T) {
 		t.Fatal("the fault shows in size or mtime; it should not")
 	}
 	again := wantCheck(t, s, set, 1, d)
-	c, err := again.CheckBlobs(t.Context(), set.Blobs, 1)
+	c, err := again.CheckBlobs(t.Context(), set.Blobs, 1, nil)
 	if err != nil || len(c.Bad) != 1 || !errors.Is(c.Bad[0].Err, ErrDigestMismatch) {
 		t.Fatalf("got %+v, %v", c, err)
 	}
@@ -109,7 +110,7 @@ func TestFault24TruncatedAndMissingBlobsAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := wantCheck(t, s, set, 0, cut, gone)
-	c, _ := again.CheckBlobs(t.Context(), set.Blobs, 1)
+	c, _ := again.CheckBlobs(t.Context(), set.Blobs, 1, nil)
 	if !errors.Is(c.Bad[0].Err, ErrSizeMismatch) || !errors.Is(c.Bad[1].Err, fs.ErrNotExist) {
 		t.Errorf("got %v and %v", c.Bad[0].Err, c.Bad[1].Err)
 	}
@@ -272,7 +273,7 @@ func TestFault22EIOOnReadBack(t *testing.T) {
 		}
 		return f.Read(p)
 	}
-	c, err := again.CheckBlobs(t.Context(), set.Blobs, 2)
+	c, err := again.CheckBlobs(t.Context(), set.Blobs, 2, nil)
 	if err != nil || len(c.Bad) != 1 || c.Bad[0].Blob.Digest != d || !errors.Is(c.Bad[0].Err, syscall.EIO) {
 		t.Fatalf("got %+v, %v", c.Bad, err)
 	}
@@ -307,5 +308,37 @@ func TestFault27ClockJumps(t *testing.T) {
 		time.Sleep(ctimeGrain + 20*time.Millisecond)
 		wantCheck(t, s, set, len(set.Blobs))
 		wantCheck(t, s, set, 0)
+	}
+}
+
+// What is read is told of as it is read, and what was found is kept also when the
+// check is cut off: the next one reads less.
+func TestCheckBlobsTellsAndKeeps(t *testing.T) {
+	s := newTestStore(t)
+	set := activate(t, s, "1")
+	if err := os.Remove(s.recordPath()); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(ctimeGrain + 20*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	var last, total int64
+	_, err := reopened(t, s).CheckBlobs(ctx, set.Blobs, 1, func(done, of int64) {
+		if done <= last || of != set.TotalSize() {
+			t.Errorf("told %d of %d after %d", done, of, last)
+		}
+		if last, total = done, of; last > total/2 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || last == 0 {
+		t.Fatalf("got %v at %d of %d", err, last, total)
+	}
+	again := reopened(t, s)
+	c, err := again.CheckBlobs(t.Context(), set.Blobs, 1, nil)
+	if err != nil || len(c.Bad) > 0 || c.HashedBytes >= total {
+		t.Errorf("then %d of %d bytes were read again, %v", c.HashedBytes, total, err)
+	}
+	if record := again.readRecord(); len(record) != len(set.Blobs) {
+		t.Errorf("%d of %d blobs are in the record", len(record), len(set.Blobs))
 	}
 }

@@ -20,7 +20,7 @@ type BadBlob struct {
 // workers (at least one). It returns one *BlobError for each bad blob, joined, or the
 // context's error.
 func (s *Store) VerifyBlobs(ctx context.Context, blobs []Blob, workers int) error {
-	bad, err := s.badBlobs(ctx, blobs, workers)
+	bad, err := s.badBlobs(ctx, blobs, workers, nil)
 	var errs []error
 	for _, b := range bad {
 		errs = append(errs, &BlobError{b.Blob.Digest, b.Err})
@@ -36,7 +36,7 @@ func (s *Store) VerifySets(ctx context.Context, sets []*Set, workers int) ([]Bad
 		blobs = append(blobs, set.Blobs...)
 	}
 	slices.SortFunc(blobs, compareBlobs)
-	bad, err := s.badBlobs(ctx, slices.Compact(blobs), workers)
+	bad, err := s.badBlobs(ctx, slices.Compact(blobs), workers, nil)
 	if err != nil || len(bad) == 0 {
 		return nil, err
 	}
@@ -48,7 +48,8 @@ func (s *Store) VerifySets(ctx context.Context, sets []*Set, workers int) ([]Bad
 	return bad, nil
 }
 
-func (s *Store) badBlobs(ctx context.Context, blobs []Blob, workers int) ([]BadBlob, error) {
+// badBlobs reads blobs; read, which may be nil, is told of the bytes.
+func (s *Store) badBlobs(ctx context.Context, blobs []Blob, workers int, read func(n int)) ([]BadBlob, error) {
 	var (
 		mu  sync.Mutex
 		bad []BadBlob
@@ -60,7 +61,7 @@ func (s *Store) badBlobs(ctx context.Context, blobs []Blob, workers int) ([]BadB
 			break
 		}
 		g.Go(func() error {
-			if err := s.verifyBlob(ctx, b); err != nil && ctx.Err() == nil {
+			if err := s.verifyBlob(ctx, b, read); err != nil && ctx.Err() == nil {
 				mu.Lock()
 				defer mu.Unlock()
 				bad = append(bad, BadBlob{Blob: b, Err: err})
