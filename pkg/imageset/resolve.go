@@ -3,9 +3,7 @@ package imageset
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -18,6 +16,8 @@ type resolver struct {
 	need  map[store.Digest]bool // blobs that were reached
 	done  map[store.Digest]bool // manifests among them that are whole
 	archs map[string]bool
+	// runsOn are the architectures of what lies below a manifest, for whole ones.
+	runsOn map[store.Digest]map[string]bool
 
 	image   string   // repository:tag that is being followed
 	indexes []index  // that were reached, in this order
@@ -33,7 +33,7 @@ type index struct {
 
 func newResolver(im *importer) *resolver {
 	return &resolver{im: im, need: make(map[store.Digest]bool),
-		done: make(map[store.Digest]bool), archs: make(map[string]bool)}
+		done: make(map[store.Digest]bool), archs: make(map[string]bool), runsOn: make(map[store.Digest]map[string]bool)}
 }
 
 func (r *resolver) resolveAll(ctx context.Context) error {
@@ -68,6 +68,7 @@ func (r *resolver) resolveAll(ctx context.Context) error {
 	if err := r.prove(); err != nil {
 		return err
 	}
+	r.noteMixture()
 	return r.checkIndexes()
 }
 
@@ -138,7 +139,7 @@ func (r *resolver) manifest(d store.Digest, depth int) (bad store.Digest, err er
 		}
 	}
 	r.done[d] = true
-	return "", r.config(m)
+	return "", r.config(d, m)
 }
 
 // chosen refuses an index that has nothing for any of the platforms asked for.
@@ -179,41 +180,6 @@ func (r *resolver) child(c store.Descriptor) error {
 	return nil
 }
 
-// config notes the architecture of an image.
-func (r *resolver) config(m store.Manifest) error {
-	arch, err := r.im.architecture(m)
-	if arch == "" {
-		return err
-	}
-	r.archs[arch] = true
-	if !slices.ContainsFunc(r.im.opts.Platforms, func(p store.Platform) bool { return p.Architecture == arch }) &&
-		len(r.im.opts.Platforms) > 0 {
-		r.im.unmet = append(r.im.unmet, fmt.Sprintf("%s is for %s alone, and was taken as it is", r.image, printable(arch)))
-	}
-	return err
-}
-
-// architecture reads that of an image. Other artifacts have none.
-func (im *importer) architecture(m store.Manifest) (string, error) {
-	if m.Config == nil || m.Config.MediaType != store.MediaTypeDockerConfig && m.Config.MediaType != store.MediaTypeOCIConfig {
-		return "", nil
-	}
-	raw, err := im.readBlob(m.Config.Digest, maxConfig)
-	if err != nil {
-		return "", err
-	}
-	var config struct {
-		Architecture string `json:"architecture"`
-	}
-	if err := json.Unmarshal(raw, &config); err != nil {
-		return "", fmt.Errorf("config %s: %w: %w", m.Config.Digest, store.ErrManifest, err)
-	}
-	if config.Architecture == "unknown" { // an attestation inside an index
-		return "", nil
-	}
-	return config.Architecture, nil
-}
-
 func (r *resolver) blobs() []store.Blob {
 	list := make([]store.Blob, 0, len(r.need))
 	for d := range r.need {
@@ -221,5 +187,3 @@ func (r *resolver) blobs() []store.Blob {
 	}
 	return list
 }
-
-func (r *resolver) architectures() []string { return slices.Sorted(maps.Keys(r.archs)) }

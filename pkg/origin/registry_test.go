@@ -231,6 +231,41 @@ func TestRegistryPlatforms(t *testing.T) {
 	}
 }
 
+// TestR5IndexHasAnImageForEach: of a mixed set only the images that lack an
+// architecture are named, not the indexes that have all.
+func TestR5IndexHasAnImageForEach(t *testing.T) {
+	s := serve(t, false)
+	of := func(i int64, arch string) v1.Image {
+		img := image(t, i)
+		file, err := img.ConfigFile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		file.Architecture = arch
+		img, err = mutate.ConfigFile(img, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return img
+	}
+	ref, err := name.ParseReference(s.host+"/kolla/x:1", name.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.WriteIndex(ref, mutate.AppendManifests(empty.Index,
+		mutate.IndexAddendum{Add: of(0, "amd64")}, mutate.IndexAddendum{Add: of(1, "arm64")})); err != nil {
+		t.Fatal(err)
+	}
+	s.push(t, "kolla/y:1", of(2, "amd64"))
+	var notes []string
+	_, err = imageset.ImportAll(t.Context(), []imageset.Place{{Origins: Open(t.Context(), Config{URL: "registry://" + s.host})}},
+		newStore(t), imageset.ImportOptions{Note: func(n string) { notes = append(notes, n) }})
+	want := []string{"1 of 2 images have nothing for arm64, which others are for, first kolla/y:1"}
+	if err != nil || !slices.Equal(notes, want) {
+		t.Errorf("got %v, notes %q, want %q", err, notes, want)
+	}
+}
+
 // FAULTS 66: what a registry gives that is not what it should be is refused, with
 // image and blob, and nothing of it is kept; an answer that breaks off is asked for
 // again, from where it was.
