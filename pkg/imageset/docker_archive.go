@@ -141,8 +141,18 @@ func (s *saved) manifest(img savedImage) (store.Digest, error) {
 	return s.keep(store.Descriptor{MediaType: store.MediaTypeDockerConfig, Digest: d, Size: int64(len(config))}, layers)
 }
 
-// keep makes the manifest's text. Docker has no type for zstd, OCI has.
 func (s *saved) keep(config store.Descriptor, layers []store.Descriptor) (store.Digest, error) {
+	raw, err := manifestOf(config, layers)
+	if err != nil {
+		return "", err
+	}
+	d := store.DigestOf(raw)
+	s.manifests[d] = raw
+	return d, nil
+}
+
+// manifestOf makes a manifest's text. Docker has no type for zstd, OCI has.
+func manifestOf(config store.Descriptor, layers []store.Descriptor) ([]byte, error) {
 	m := struct {
 		SchemaVersion int                `json:"schemaVersion"`
 		MediaType     string             `json:"mediaType"`
@@ -159,13 +169,7 @@ func (s *saved) keep(config store.Descriptor, layers []store.Descriptor) (store.
 			layers[i].MediaType = ociLayerTypes[l.MediaType]
 		}
 	}
-	raw, err := json.Marshal(m)
-	if err != nil {
-		return "", err
-	}
-	d := store.DigestOf(raw)
-	s.manifests[d] = raw
-	return d, nil
+	return json.Marshal(m)
 }
 
 var ociLayerTypes = map[string]string{

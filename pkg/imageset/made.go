@@ -35,6 +35,9 @@ func NewMade(st *store.Store) *Made {
 func (m *Made) Find(ctx context.Context, id string) (store.Digest, bool) {
 	found, ok := m.read()[store.Digest(id)]
 	if !ok {
+		found, ok = m.loose(store.Digest(id))
+	}
+	if !ok {
 		return "", false
 	}
 	prover := m.st.Prover()
@@ -71,6 +74,55 @@ func (m *Made) readSets() map[store.Digest]made {
 	return byID
 }
 
+// loose finds an image that belongs to no set: an import that was cut off has left it.
+// The manifest is the one that its saving has made.
+func (m *Made) loose(id store.Digest) (made, bool) {
+	raw, err := m.st.ReadBlob(id, maxConfig)
+	if err != nil {
+		return made{}, false
+	}
+	d := id
+	if layers := m.plainLayers(raw); len(layers) > 0 { // it is a config
+		raw, err = manifestOf(store.Descriptor{MediaType: store.MediaTypeDockerConfig, Digest: id, Size: int64(len(raw))}, layers)
+		if err != nil {
+			return made{}, false
+		}
+		d = store.DigestOf(raw)
+	}
+	manifest, err := store.ParseManifest(raw)
+	if err != nil || manifest.IsIndex() || manifest.Config == nil {
+		return made{}, false
+	}
+	_, err = m.st.Stat(d)
+	return made{manifest, d}, err == nil
+}
+
+// plainLayers returns the layers of an image with this config, as an engine saves them,
+// as far as they are here; none when raw is no config.
+func (m *Made) plainLayers(raw []byte) (layers []store.Descriptor) {
+	for _, d := range diffIDs(raw) {
+		blob, err := m.st.Stat(d)
+		if err != nil {
+			return nil
+		}
+		layers = append(layers, store.Descriptor{MediaType: mediaTypeLayerTar, Digest: d, Size: blob.Size})
+	}
+	return layers
+}
+
+// diffIDs are those of an image's config, none when raw is something else.
+func diffIDs(raw []byte) []store.Digest {
+	var c struct {
+		RootFS struct {
+			DiffIDs []store.Digest `json:"diff_ids"`
+		} `json:"rootfs"`
+	}
+	if json.Unmarshal(raw, &c) != nil {
+		return nil
+	}
+	return c.RootFS.DiffIDs
+}
+
 // note takes the manifest of one image, which is no index: of an index the engine may
 // have got more meanwhile.
 func (m *Made) note(byID map[store.Digest]made, d store.Digest) {
@@ -97,11 +149,6 @@ func (m *Made) isPlain(manifest store.Manifest) bool {
 	if err != nil {
 		return false
 	}
-	var c struct {
-		RootFS struct {
-			DiffIDs []store.Digest `json:"diff_ids"`
-		} `json:"rootfs"`
-	}
-	return json.Unmarshal(raw, &c) == nil && slices.EqualFunc(manifest.Layers, c.RootFS.DiffIDs,
+	return slices.EqualFunc(manifest.Layers, diffIDs(raw),
 		func(l store.Descriptor, diffID store.Digest) bool { return l.Digest == diffID })
 }

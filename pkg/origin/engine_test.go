@@ -3,7 +3,9 @@ package origin
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -107,6 +109,54 @@ func TestEngineImagesAreSavedOnce(t *testing.T) {
 	}
 	if repaired := take(st, 1); repaired.ID != second.ID {
 		t.Error("another set after a repair")
+	}
+}
+
+// TestCutOffEngineImportContinues: images that were taken before an import was cut off
+// are not saved again, although no set names them.
+func TestCutOffEngineImportContinues(t *testing.T) {
+	fake := enginetest.NewFake(t, enginetest.FakeConfig{})
+	e, err := engine.Dial(t.Context(), engine.Config{Kind: engine.Docker, Socket: fake.Socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for _, n := range []string{"a", "b", "c"} {
+		if _, err := e.Load(t.Context(), bytes.NewReader(savedImage(t, "kolla/"+n+":1", strings.Repeat(n, 4)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st := newStore(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	cfg := Config{URL: "docker://" + fake.Socket, SpoolDir: t.TempDir(), Known: func(ctx context.Context, id string) (store.Digest, bool) {
+		if asked++; asked == 3 {
+			cancel() // two are taken
+		}
+		return imageset.NewMade(st).Find(ctx, id)
+	}}
+	_, err = imageset.ImportAll(ctx, []imageset.Place{{Origins: Open(ctx, cfg)}}, st, imageset.ImportOptions{})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	if sets, err := st.Sets(); err != nil || len(sets) > 0 {
+		t.Fatalf("a set is there: %v, %v", sets, err)
+	}
+	before := len(fake.Saved())
+	cfg.Known = imageset.NewMade(st).Find
+	set, err := importFrom(t, st, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again := len(fake.Saved()) - before; again != 1 || before < 2 {
+		t.Errorf("%d images were saved, and then %d of 3", before, again)
+	}
+	cfg.Known = nil
+	if fresh, err := importFrom(t, newStore(t), cfg); err != nil || fresh.ID != set.ID {
+		t.Errorf("another set than a whole import makes: %v", err)
+	}
+	if err := st.VerifyBlobs(t.Context(), set.Blobs, 2); err != nil {
+		t.Error(err)
 	}
 }
 
