@@ -35,6 +35,8 @@ type Host uint32
 //
 //	start-up --full--> drain --empty--> cruise <--> probe
 //	                     ^----- queue or marks ------'
+//	                     | queue stays, again and again
+//	                     '--> compete --no queue--> cruise
 //
 // The start-up doubles the rate each round, until the slowest host that keeps up
 // gets less than is sent, or its queue is marked. A round ends when a few hosts
@@ -58,12 +60,13 @@ type Controller struct {
 	testedLoss float64       // before the running test
 	testedRate Rate          // that arrived then
 	drainTime  time.Duration
-	isFinding  bool // the running drain follows the start-up
-	isMarked   bool // the network marks packets: smaller probes are seen
-	brakes     int  // in a row
-	brakedAt   time.Duration
-	solo       Rate // the limit before another came
-	free       Rate // the limit before some host had no room; 0 if all have
+	isFinding  bool          // the running drain follows the start-up
+	isMarked   bool          // the network marks packets: smaller probes are seen
+	brakes     int           // in a row, and the queue stayed
+	isGone     bool          // the queue has been, since the last of these
+	solo       Rate          // the limit before another came
+	cededAt    time.Duration // to another, last; 0 if never
+	free       Rate          // the limit before some host had no room; 0 if all have
 	// areMostHeld is set while most have no room.
 	areMostHeld bool
 	cutAt       time.Duration
@@ -90,7 +93,7 @@ func New(cfg Config) *Controller {
 		cfg.Initial = min(cfg.Initial, cfg.Max)
 	}
 	return &Controller{cfg: cfg, rate: max(cfg.Initial, cfg.Min), tracks: make(map[Host]*track),
-		roundFrom: cfg.First, budget: queueBudget, probeGap: minProbeGap, stride: maxProbe}
+		roundFrom: cfg.First, budget: queueBudget, probeGap: minProbeGap, stride: maxProbe, isGone: true}
 }
 
 // Rate returns the rate at which packets should leave.

@@ -60,12 +60,20 @@ const (
 	testGap  = 2 * time.Second
 	testLoss = 0.04
 
-	// Somebody else fills the queue if it does not go at takenBrakes attempts.
+	// Somebody else fills the queue if it does not go at takenBrakes attempts, or at
+	// takenAgain where another did within cededTime.
 	takenBrakes = 3
-	// While another does: the rate grows by growShare of the link's each growGap,
-	// and is cut to cutGain when the queue overflows, at most each cutGap. It is
-	// over when no queue was seen for freeTime.
+	takenAgain  = 2
+	cededTime   = 3 * time.Second
+	// A queue of residueTime, or of minResidue bytes, is none.
+	residueTime = 2 * time.Millisecond
+	minResidue  = 8 << 10
+	// While another does: the rate grows by growShare of the link's each growGap up to
+	// half of it, or goes down to half by cedeShare, and is cut to cutGain when the
+	// queue overflows, at most each cutGap. It is over when no queue was seen for
+	// freeTime.
 	growShare = 0.02
+	cedeShare = 0.05
 	growGap   = 50 * time.Millisecond
 	cutGain   = 0.85
 	cutGap    = 100 * time.Millisecond

@@ -9,11 +9,16 @@ import (
 // makeRoom begins a probe, or first lets a queue go that would not leave the room for
 // one: the hosts have to have told of the time since the last.
 func (c *Controller) makeRoom(now time.Duration, next uint64) {
-	heard, ok := c.fresh()
-	if !ok {
+	heard, ok := c.freshAll(now)
+	if !ok && now-c.roundAt < maxProbeGap {
 		return
 	}
 	if over := c.queued(heard, c.slack(queueBudget/2)); len(over) > len(heard)/32 {
+		if c.isTaken(now) {
+			c.round(now, next)
+			c.beginCompeting(now)
+			return
+		}
 		c.ease(now, next, deepest(over))
 		return
 	}
@@ -66,15 +71,19 @@ func (c *Controller) shown(probeTime time.Duration) float64 {
 	return max(excess-hiddenBurst, excess/4) / 3
 }
 
-// isTold reports whether half of the hosts have told of all of the probe.
-func (c *Controller) isTold() bool {
-	n := 0
+// isTold reports whether all of the hosts that keep up, but for a few, have told of all
+// of the probe: whoever has a queue tells last.
+func (c *Controller) isTold(now time.Duration) bool {
+	live, n := 0, 0
 	for _, t := range c.list {
 		if t.end >= c.probeEnd {
 			n++
 		}
+		if t.end >= c.probeEnd || t.lagSince == 0 && now-t.at <= c.silence() {
+			live++
+		}
 	}
-	return 2*n >= len(c.tracks)
+	return n > 0 && n >= live-live/32
 }
 
 // endProbe raises the limit if nothing queued.

@@ -38,6 +38,9 @@ func (c *Controller) Tick(now time.Duration, next uint64) bool {
 	}
 	c.lookedAt = now
 	was := c.rate
+	if c.state == draining || c.state == cruising {
+		c.noteQueue(now)
+	}
 	switch c.state {
 	case starting:
 		c.start(now, next)
@@ -56,7 +59,7 @@ func (c *Controller) Tick(now time.Duration, next uint64) bool {
 			c.become(settling, now)
 		}
 	case settling:
-		if took := now - c.roundAt - c.probeTime; took >= c.span()+c.span()/4 && c.isTold() || took > maxProbeGap+2*c.span() {
+		if took := now - c.roundAt - c.probeTime; took >= c.span()+c.span()/4 && c.isTold(now) || took > maxProbeGap+2*c.span() {
 			c.endProbe(now, next)
 		}
 	case testing:
@@ -102,6 +105,14 @@ func (c *Controller) round(now time.Duration, next uint64) { c.roundFrom, c.roun
 func (c *Controller) fresh() ([]*track, bool) {
 	all := c.collect(func(t *track) bool { return t.isFresh(c.roundFrom) })
 	return all, len(all) > 0 && len(all) >= min(roundHosts, (len(c.tracks)+1)/2)
+}
+
+// freshAll returns the same, and whether these are all, but for a few, that keep up.
+// A host with a queue before it tells later than the others.
+func (c *Controller) freshAll(now time.Duration) ([]*track, bool) {
+	live := len(c.collect(func(t *track) bool { return t.lagSince == 0 && now-t.at <= c.silence() }))
+	fresh := c.collect(func(t *track) bool { return t.lagSince == 0 && now-t.at <= c.silence() && t.isFresh(c.roundFrom) })
+	return fresh, len(fresh) > 0 && len(fresh) >= live-live/32
 }
 
 // start doubles the rate, or ends the start-up.

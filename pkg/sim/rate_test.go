@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
 )
 
 // rates returns the rate between points of a trace that are 50 ms apart, as a
@@ -125,20 +126,48 @@ func TestMarksBrake(t *testing.T) {
 }
 
 // TestTCPGetsItsShare: while a TCP connection competes, both get a fair part of the
-// link; afterwards all of it is used again. Print the shares with -v.
+// link, a third for TCP as for us a quarter; afterwards all of it is used again. What is
+// least of some starts counts. With more than one port the connection is on the first
+// host's only, as in the lab's test of the same. Print the shares with -v.
 func TestTCPGetsItsShare(t *testing.T) {
 	t.Parallel()
-	for _, link := range []pace.Rate{50 * pace.Mbps, 100 * pace.Mbps, pace.Gbps} {
-		r := Run(Config{Seed: 1, Hosts: Same(4, Faults{}), Size: uint64(link * 6), Port: Port{Rate: link}, TraceEvery: 100 * time.Millisecond,
-			Flows: []Flow{{From: time.Second, Until: 6 * time.Second}}})
-		mustFinish(t, "with TCP", r)
-		from, to, last := r.Trace[20], r.Trace[60], r.Trace[len(r.Trace)-1]
-		ours := float64(rateOf(from, to, frameOverhead+1432) / link)
-		theirs := float64((to.Flows-from.Flows)*(frameOverhead+1432)) / 4 / float64(link)
-		after := float64(rateOf(r.Trace[80], last, frameOverhead+1432) / link)
-		t.Logf("%v: ours %.2f, TCP's %.2f; after it %.2f", link, ours, theirs, after)
-		if ours < .25 || theirs < .25 || after < .85 {
-			t.Errorf("%v: ours %.2f, TCP's %.2f, after it %.2f", link, ours, theirs, after)
+	for _, link := range []pace.Rate{50 * pace.Mbps, 100 * pace.Mbps, 200 * pace.Mbps, pace.Gbps} {
+		for _, tt := range []struct {
+			hosts  int
+			isReno bool
+			isOwn  bool // all but the first host have a port of their own
+		}{{4, false, false}, {1, true, false}, {2, false, true}, {2, true, true}, {16, false, true}} {
+			name := fmt.Sprintf("%v, %d hosts, Reno %v, own ports %v", link, tt.hosts, tt.isReno, tt.isOwn)
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				hosts := Same(tt.hosts, Faults{})
+				for i := 1; i < tt.hosts && tt.isOwn; i++ {
+					hosts[i].OwnPort = &Port{Rate: link, Burst: 64 << 10}
+				}
+				ours, theirs, after := 1.0, 1.0, 1.0
+				for seed := range uint64(4) {
+					a, b, c := tcpShare(t, seed+1, link, hosts, tt.isReno)
+					ours, theirs, after = min(ours, a), min(theirs, b), min(after, c)
+				}
+				t.Logf("at least: ours %.2f, TCP's %.2f; after it %.2f", ours, theirs, after)
+				if ours < 1./4 || theirs < 1./3 || after < .85 {
+					t.Errorf("at least: ours %.2f, TCP's %.2f, after it %.2f", ours, theirs, after)
+				}
+			})
 		}
 	}
+}
+
+// tcpShare returns what we and a TCP connection got of a link, from one second after
+// the connection's begin to its end, and what we had once it was over.
+func tcpShare(t *testing.T, seed uint64, link pace.Rate, hosts []Host, isReno bool) (ours, theirs, after float64) {
+	const frame = frameOverhead + wire.DefaultPayload
+	from := 750*time.Millisecond + time.Duration(seed)*17*time.Millisecond
+	r := Run(Config{Seed: seed, Hosts: hosts, Size: uint64(link * 7), Port: Port{Rate: link, Burst: 64 << 10}, TraceEvery: 10 * time.Millisecond,
+		Flows: []Flow{{From: from, Until: from + 5*time.Second, IsReno: isReno}}})
+	mustFinish(t, "with TCP", r)
+	at := func(d time.Duration) Point { return r.Trace[int((from+d)/(10*time.Millisecond))] }
+	a, b := at(time.Second), at(5*time.Second)
+	return float64(rateOf(a, b, frame) / link), float64((b.Flows-a.Flows)*frame) / 4 / float64(link),
+		float64(rateOf(at(6500*time.Millisecond), at(8*time.Second), frame) / link)
 }
