@@ -14,7 +14,8 @@ import (
 )
 
 // The tests of this file carry the words of the OCI distribution specification
-// v1.1.1, sections "Pull" and "Content Discovery".
+// v1.1.1, sections "Pull" and "Content Discovery"; spec_list_test.go says which test
+// asks for what.
 
 const unknownDigest = "sha256:00000000000000000000000000000000000000000000000000000000000000ff"
 
