@@ -13,14 +13,16 @@ type committable interface{ Commit() error }
 // takes as long as writing some megabytes. It takes a few at a time.
 type committer struct {
 	group errgroup.Group
+	turn  chan struct{} // has room for those at a time
 
 	mu    sync.Mutex
 	first error
 }
 
-func newCommitter() *committer {
-	c := new(committer)
-	c.group.SetLimit(commitsAtOnce)
+// newCommitter returns one that lets some more wait for their turn.
+func newCommitter(waiting int) *committer {
+	c := &committer{turn: make(chan struct{}, commitsAtOnce)}
+	c.group.SetLimit(commitsAtOnce + waiting)
 	return c
 }
 
@@ -28,6 +30,8 @@ func newCommitter() *committer {
 // Commit returns goes through done, and what that returns ends the whole run.
 func (c *committer) commit(w committable, done func(error) error) {
 	c.group.Go(func() error {
+		c.turn <- struct{}{}
+		defer func() { <-c.turn }()
 		c.note(done(w.Commit()))
 		return nil
 	})

@@ -163,7 +163,7 @@ func newImporter(st *store.Store, opts ImportOptions) *importer {
 	im := &importer{
 		st:        st,
 		opts:      opts,
-		commits:   newCommitter(),
+		commits:   newCommitter(0),
 		names:     make(map[nameHash]bool),
 		blobs:     make(map[store.Digest]int64),
 		revisions: make(map[revision]bool),

@@ -33,9 +33,14 @@ const (
 	fateBad
 )
 
-// maxOpen is how many staged files are open to be written, beside those that are
-// committed. What comes in order needs one.
-const maxOpen = 32
+const (
+	// maxOpen is how many staged files are open to be written, beside those that are
+	// committed. What comes in order needs one.
+	maxOpen = 32
+	// commitsWaiting is how many complete blobs may wait to be committed before writing
+	// waits for them: so long the disk may be behind the network.
+	commitsWaiting = 32
+)
 
 // A Sink takes the byte space of a Pack and commits each wanted blob to the store as soon
 // as it is complete. What was committed stays, whatever comes after, so that the next run
@@ -61,7 +66,7 @@ type Sink struct {
 func NewSink(p Pack, st *store.Store, want func(store.Digest) bool) *Sink {
 	s := &Sink{
 		st: st, pack: p, fates: make([]fate, len(p.blobs)),
-		arriving: make(map[int]*store.BlobStage), commits: newCommitter(),
+		arriving: make(map[int]*store.BlobStage), commits: newCommitter(commitsWaiting),
 	}
 	for i, b := range p.blobs {
 		if want == nil || want(b.Digest) {

@@ -308,7 +308,7 @@ func TestSinkWithManyBegun(t *testing.T) {
 			if !c.give(t, s, n, c.bytes(n)) {
 				t.Fatalf("segment %d is refused", n)
 			}
-			if n := openFiles(t) - before; n > maxOpen+commitsAtOnce+2 {
+			if n := openFiles(t) - before; n > maxOpen+commitsWaiting+commitsAtOnce+2 {
 				t.Fatalf("%d files are open", n)
 			}
 		}
