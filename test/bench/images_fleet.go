@@ -124,7 +124,11 @@ func (f *fleet) distribute(ctx context.Context, args ...string) (jobReport, meas
 	if err := f.deploy.Shell(ctx, "rm -f "+fleetReport); err != nil {
 		return rep, measure{}, err
 	}
-	w := newWatch()
+	sender, targets, err := f.networks(ctx)
+	if err != nil {
+		return rep, measure{}, err
+	}
+	w := newWatch(sender, targets)
 	args = append([]string{"daisy-mcast", "distribute", "--hosts", fleetHosts, "--report", fleetReport,
 		"--progress", "none", "--protocol", "native"}, append(args, fleetBundle)...)
 	r := f.deploy.Run(ctx, args...)
@@ -151,7 +155,20 @@ func (f *fleet) distribute(ctx context.Context, args ...string) (jobReport, meas
 	return rep, m, err
 }
 
-// forget has a host hold no images.
+// networks names the hosts' network namespaces.
+func (f *fleet) networks(ctx context.Context) (sender string, targets []string, err error) {
+	var all []string
+	for _, h := range f.Hosts() {
+		r := h.Run(ctx, "readlink", "/proc/self/ns/net")
+		if !r.OK() {
+			return "", nil, fmt.Errorf("the network of %s is not known: %v", h.Name(), r)
+		}
+		all = append(all, strings.TrimSpace(r.Stdout))
+	}
+	return all[0], all[1:], nil
+}
+
+// forget has every target hold no images.
 func (f *fleet) forget(ctx context.Context) error {
 	for _, h := range f.targets {
 		for _, p := range h.FindProcesses("registry", "serve") {

@@ -1,6 +1,11 @@
 package main
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -40,5 +45,49 @@ func TestPeakMemory(t *testing.T) {
 	}
 	if got := processTime("/proc/self"); got < 0 || got > time.Hour {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestWatchLeavesOthersOut: what runs the program elsewhere on the machine is not the
+// fleet's.
+func TestWatchLeavesOthersOut(t *testing.T) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "daisy-mcast-test")
+	if err := os.Symlink(shell, program); err != nil {
+		t.Fatal(err)
+	}
+	here, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, others := newWatch(here, nil), newWatch("net:[1]", []string{"net:[2]"})
+	cmd := exec.Command(program, "-c", "echo; read line; :")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for found := false; !found && time.Now().Before(deadline); {
+		time.Sleep(watchInterval)
+		name, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "comm"))
+		found = strings.HasPrefix(string(name), "daisy-mcast")
+	}
+	time.Sleep(5 * watchInterval)
+	if m := ours.stop(); m.sender.memory == 0 || ours.seen[cmd.Process.Pid].memory == 0 {
+		t.Errorf("it was not seen, but %+v", m)
+	}
+	if others.stop(); len(others.seen) > 0 {
+		t.Errorf("%d processes are others'", len(others.seen))
+	}
+	stdin.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }

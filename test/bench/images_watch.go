@@ -15,11 +15,14 @@ import (
 type watch struct {
 	begun  time.Time
 	busy   time.Duration
-	sender string // network namespace of the deploy server; the loop's, as seen
+	sender string          // network namespace of the deploy server
+	hosts  map[string]bool // those of the fleet: others run the program too
 	quit   chan struct{}
 	wg     sync.WaitGroup
 
-	seen map[int]watched // by pid; the loop's alone until it has ended
+	// By pid; the loop's alone until it has ended.
+	seen  map[int]watched
+	alien map[int]bool // older than the watch, and nothing of the fleet's
 }
 
 type watched struct {
@@ -31,9 +34,13 @@ type watched struct {
 // watchInterval is between two looks: short against what is measured, and cheap.
 const watchInterval = 100 * time.Millisecond
 
-// newWatch begins one.
-func newWatch() *watch {
-	w := &watch{begun: time.Now(), busy: busyTime(), quit: make(chan struct{}), seen: make(map[int]watched)}
+// newWatch begins one of the hosts in these network namespaces.
+func newWatch(sender string, targets []string) *watch {
+	w := &watch{begun: time.Now(), busy: busyTime(), sender: sender, hosts: map[string]bool{sender: true},
+		quit: make(chan struct{}), seen: make(map[int]watched), alien: make(map[int]bool)}
+	for _, t := range targets {
+		w.hosts[t] = true
+	}
 	w.wg.Go(w.loop)
 	return w
 }
@@ -55,20 +62,24 @@ func (w *watch) loop() {
 func (w *watch) look() {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
-		name, _ := os.ReadFile(filepath.Join(dir, "comm"))
-		if !strings.HasPrefix(string(name), "daisy-mcast") {
+		pid, _ := strconv.Atoi(filepath.Base(dir))
+		if w.alien[pid] {
 			continue
 		}
-		pid, _ := strconv.Atoi(filepath.Base(dir))
+		host, _ := os.Readlink(filepath.Join(dir, "ns/net"))
+		if !w.hosts[host] {
+			w.alien[pid] = w.isOlder(dir)
+			continue
+		}
+		if name, _ := os.ReadFile(filepath.Join(dir, "comm")); !strings.HasPrefix(string(name), "daisy-mcast") {
+			continue
+		}
 		p, known := w.seen[pid]
 		cpu := processTime(dir)
 		if !known {
-			p.host, _ = os.Readlink(filepath.Join(dir, "ns/net"))
+			p.host = host
 			if w.isOlder(dir) {
 				p.before = cpu
-			}
-			if line, _ := os.ReadFile(filepath.Join(dir, "cmdline")); strings.Contains(string(line), "\x00distribute\x00") && strings.Contains(string(line), fleetBundle) {
-				w.sender = p.host
 			}
 		}
 		p.cpu, p.memory = max(p.cpu, cpu), max(p.memory, peakMemory(dir))
