@@ -211,6 +211,37 @@ func TestNapNeverFillsTheBuffer(t *testing.T) {
 	}
 }
 
+// TestNapEndsInTimeAndAtInterrupt: whether it keeps the runtime's processor or not.
+func TestNapEndsInTimeAndAtInterrupt(t *testing.T) {
+	for _, mayKeep := range []bool{false, true} {
+		var w waiter
+		if err := w.init(2 * time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		w.mayKeep = mayKeep
+		begun := time.Now()
+		// A signal of the runtime may end one early, once or twice.
+		for range 10 {
+			w.busy()
+			if err := w.wait(w.event); err != nil {
+				t.Fatalf("keeping %v: %v", mayKeep, err)
+			}
+		}
+		if took := time.Since(begun); took < 5*w.nap {
+			t.Errorf("keeping %v: ten naps of %v took %v", mayKeep, w.nap, took)
+		}
+		w.nap = time.Hour
+		w.busy()
+		w.interrupt()
+		if err := w.wait(w.event); err != nil || !w.wasInterrupted() {
+			t.Errorf("keeping %v: interrupted: %v", mayKeep, err)
+		}
+		if err := w.close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestReadingAndSendingDoNotAllocate(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")

@@ -60,7 +60,8 @@ func (b *recvBatch) init(n, size int, withControl bool) {
 	}
 }
 
-// receive takes the datagrams that are there and returns how many, 0 if none.
+// receive takes the datagrams that are there and returns how many, 0 if none. It
+// never waits, so that the runtime need not know of the call: see waiter.wait.
 func (b *recvBatch) receive(fd int) (int, error) {
 	for i := range b.hdrs {
 		b.hdrs[i].hdr.Namelen = unix.SizeofSockaddrInet4 // the kernel overwrites it
@@ -69,7 +70,7 @@ func (b *recvBatch) receive(fd int) (int, error) {
 		}
 	}
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdrs[0])),
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdrs[0])),
 			uintptr(len(b.hdrs)), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:

@@ -3,6 +3,7 @@ package transfer
 import (
 	"runtime"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,11 +13,18 @@ import (
 // is heard.
 const napLimit = 500 * time.Microsecond
 
+// spareProcs is how many of the runtime's processors there have to be for a nap to
+// keep one.
+const spareProcs = 3
+
 // A clock tells the time since its making, and waits precisely. It is for a
 // goroutine that has locked its thread.
-type clock struct{ start time.Time }
+type clock struct {
+	start   time.Time
+	mayKeep bool // whether a nap may keep the runtime's processor
+}
 
-func newClock() clock { return clock{time.Now()} }
+func newClock() clock { return clock{time.Now(), runtime.GOMAXPROCS(0) >= spareProcs} }
 
 func (c clock) now() time.Duration { return time.Since(c.start) }
 
@@ -31,11 +39,17 @@ func lockThread() (unlock func()) {
 	}
 }
 
-// nap sleeps for d; a signal ends it early.
-func nap(d time.Duration) {
+// nap sleeps for d; a signal ends it early. Where the runtime has processors to spare
+// it is not told: it would take this one away, and have others wake this thread when it
+// wants one again, thousands of times a second.
+func (c clock) nap(d time.Duration) {
 	if d <= 0 {
 		return
 	}
 	t := unix.NsecToTimespec(int64(d))
-	_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &t, nil)
+	if !c.mayKeep {
+		_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &t, nil)
+		return
+	}
+	_, _, _ = unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&t)), 0, 0, 0)
 }

@@ -317,7 +317,7 @@ func (s *sending) loop(ctx context.Context) error {
 			return nil
 		}
 		if wait <= napLimit {
-			nap(wait)
+			s.clock.nap(wait)
 			continue
 		}
 		timer.Reset(wait)
