@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/control"
@@ -16,22 +17,23 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
 )
 
-// connect opens one session for each host and for the sender, learns which
-// machines they are, and gives derived addresses their names (R3).
+// connect opens one session for each host and for the sender, all at once, learns
+// which machines they are, and gives derived addresses their names (R3).
 func (r *run) connect(ctx context.Context) error {
 	if err := checkFiles(r.files, len(r.hosts)); err != nil {
 		return err
 	}
+	reaching, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	var done sync.WaitGroup
+	done.Go(func() { r.reachHosts(reaching) })
 	if err := r.open(ctx, r.sender, r.senderSetup()); err != nil {
+		giveUp(errNoSender)
+		done.Wait()
 		return fmt.Errorf("%w: the sender: %w", ErrNoWay, err)
 	}
 	r.beginImport(ctx)
-	gate := make(chan struct{}, ConnectAtOnce)
-	r.each(ctx, "connect", r.hosts, func(ctx context.Context, h *host) error {
-		gate <- struct{}{}
-		defer func() { <-gate }()
-		return r.open(ctx, h, r.setup(h))
-	})
+	done.Wait()
 	if ctx.Err() != nil {
 		return ctx.Err() // who has not said what it is must not be taken for another's twin
 	}
@@ -45,6 +47,24 @@ func (r *run) connect(ctx context.Context) error {
 	r.refuseTwins(reached)
 	r.each(ctx, "share", r.where(r.isSenderToo), r.shareWithSender)
 	return r.chooseAddress(reached)
+}
+
+// errNoSender is why hosts are not connected to any more.
+var errNoSender = errors.New("the sender cannot be used")
+
+// reachHosts connects to all hosts. When it is given up for want of a sender, that is
+// no fault of theirs.
+func (r *run) reachHosts(ctx context.Context) {
+	gate := make(chan struct{}, ConnectAtOnce)
+	r.each(ctx, "connect", r.hosts, func(ctx context.Context, h *host) error {
+		gate <- struct{}{}
+		defer func() { <-gate }()
+		err := r.open(ctx, h, r.setup(h))
+		if err != nil && context.Cause(ctx) == errNoSender {
+			return nil
+		}
+		return err
+	})
 }
 
 // refuseTwins leaves out hosts that turned out to be a machine which is in the

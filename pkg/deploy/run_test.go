@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/daisyconfig"
@@ -315,5 +317,56 @@ func TestR13PartialRunKeepsTheOthersFallback(t *testing.T) {
 		if got := leans(b); got != partial {
 			t.Errorf("partial %v: host0 leans: %v", partial, got)
 		}
+	}
+}
+
+// TestNoSenderBlamesNoHost: hosts are connected to beside the sender; that it cannot be
+// used ends the run at once, and no host is told to be at fault.
+func TestNoSenderBlamesNoHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 3)
+		b.sender.dialErr = unreachable()
+		b.agents[1].hangs = message.CallSetup
+		begun := time.Now()
+		rep, err := b.run()
+		if !errors.Is(err, ErrNoWay) || !strings.Contains(err.Error(), "the sender") {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		for _, h := range rep.Hosts {
+			if h.Outcome != progress.Failed || h.Reason != "not reached" {
+				t.Errorf("%s is %s: %q", h.Name, h.Outcome, h.Reason)
+			}
+		}
+	})
+}
+
+// TestSenderAndHostsConnectAtOnce: neither waits for the other.
+func TestSenderAndHostsConnectAtOnce(t *testing.T) {
+	b := newBench(t, 2)
+	met := make(chan struct{}, 3)
+	wait := func(name string) {
+		if name != message.CallSetup {
+			return
+		}
+		met <- struct{}{}
+		for range 1000 { // until all three are there
+			if len(met) == 3 {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	for _, f := range append(slices.Clone(b.agents), b.sender) {
+		f.onCall = wait
+	}
+	begun := time.Now()
+	if rep, err := b.run(); err != nil || rep.Outcome(progress.Local) != 2 {
+		t.Errorf("%+v, %v", rep.Counts, err)
+	}
+	if took := time.Since(begun); took > 8*time.Second {
+		t.Errorf("they did not meet in %v", took)
 	}
 }
