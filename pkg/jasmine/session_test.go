@@ -282,7 +282,7 @@ func TestFault50TwoSessionsOnOneGroup(t *testing.T) {
 		l.ln.Close()
 		l.ln = listenTCP(t, l.local)
 		l.config.LocalIP, l.config.Port = l.local, port
-		l.config.MaxRate = 80e6 // so that both are under way at the same time
+		l.config.MaxRate = 10e6 // 0.7 s, so that both are under way at the same time
 		want := noise(uint64(10+i), 600*maxPayload)
 		l.serve(bytes.NewReader(want))
 		labs, wants = append(labs, l), append(wants, want)

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 // A lean registry resolves tags from the set's list and fetches what it lacks.
@@ -203,10 +204,7 @@ func TestRangeOfMissingBlobIsWhole(t *testing.T) {
 func TestFault74UpstreamDownIsNamedAndNotCached(t *testing.T) {
 	f := newFixture(t)
 	layer := f.big("kolla/a", "1", 1000)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	address := l.Addr().String()
-	l.Close()
+	address := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port.Free(t)).String()
 	st := f.lean()
 	base := leanOn(t, st, "http://"+address)
 	for _, path := range []string{"manifests/1", "blobs/" + string(layer.Digest)} {

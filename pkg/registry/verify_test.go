@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 func newTestClient(t *testing.T) *Client {
@@ -277,10 +278,8 @@ func TestFault72BrokenRegistry(t *testing.T) {
 	if err := c.VerifyLocal(t.Context(), broken, f.set(), testIdentity); !errors.As(err, &status) || status.Status != 500 {
 		t.Errorf("got %v, want status 500", err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	l.Close()
-	if err := c.VerifyLocal(t.Context(), "http://"+l.Addr().String(), f.set(), testIdentity); err == nil {
+	nobody := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port.Free(t))
+	if err := c.VerifyLocal(t.Context(), "http://"+nobody.String(), f.set(), testIdentity); err == nil {
 		t.Error("nobody listens, and all is well")
 	}
 	ctx, cancel := context.WithCancel(t.Context())

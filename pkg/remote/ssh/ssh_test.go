@@ -15,6 +15,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/remote"
 	"github.com/daisy-mcast/daisy-mcast/pkg/remote/remotetest"
 	"github.com/daisy-mcast/daisy-mcast/pkg/remote/ssh"
+	"github.com/daisy-mcast/daisy-mcast/test/port"
 )
 
 // TestMain lets the test binary be ssh's helper, as our own binary is.
@@ -142,13 +143,8 @@ func TestFault64Auth(t *testing.T) {
 func TestFault64Refused(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, serverConfig{})
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := s.config()
-	c.Port = ln.Addr().(*net.TCPAddr).Port
-	_ = ln.Close()
+	c.Port = int(port.Free(t))
 	wantReason(t, c, remote.ReasonRefused)
 }
 
