@@ -19,7 +19,7 @@ func (f *fleet) nativeTransfer(confuse func(*message.Send)) (sent message.SendRe
 	var listening message.Listening
 	f.sender.must(message.CallListen, message.Listen{Carrier: f.carrier}, &listening)
 	f.carrier.Pin = listening.Pin
-	req := message.Send{Carrier: f.carrier, SetID: f.set.ID, Pack: f.pack(), JoinTimeout: 2 * time.Second}
+	req := message.Send{Carrier: f.carrier, SetID: f.set.ID, Pack: f.pack(), JoinTimeout: 5 * time.Second}
 	for i, h := range f.hosts {
 		var checked message.CheckResult
 		h.must(message.CallCheck, message.Check{

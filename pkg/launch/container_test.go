@@ -295,7 +295,7 @@ func TestFault73ModeChangeFails(t *testing.T) {
 			b.withSystemd()
 			b.spec.Mode = pair[0]
 			b.start()
-			b.spec.Mode, b.spec.ReadyTimeout = pair[1], 500*time.Millisecond
+			b.spec.Mode, b.spec.ReadyTimeout = pair[1], 2*time.Second // in which the old one comes back
 			b.fault("500")
 			b.startFails()
 			b.spec.Mode, b.spec.Args = Auto, nil

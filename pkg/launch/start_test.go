@@ -103,7 +103,7 @@ func TestFault73OldComesBack(t *testing.T) {
 				b.generation("1")
 				b.start()
 				old := b.spec.Args
-				b.spec.ReadyTimeout = time.Second
+				b.spec.ReadyTimeout = 2 * time.Second // in which the old one comes back
 				b.fault(fault)
 				if err := b.startFails(); !errors.Is(err, ErrNotReady) {
 					b.Errorf("got %v, want ErrNotReady", err)

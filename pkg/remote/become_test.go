@@ -84,7 +84,7 @@ func TestR2Sudo(t *testing.T) {
 // What asks in other words than ours gets no password.
 func TestR2SudoWithItsOwnPrompt(t *testing.T) {
 	o := become(t, "Marker-1")
-	o.Patience = 300 * time.Millisecond
+	o.Patience = 2 * time.Second // in which each step before has answered
 	_, _, err := newUser(t, "custom").bootstrap(t, o)
 	wantReason(t, err, remote.ReasonSudo, "One-time code:")
 }

@@ -170,7 +170,7 @@ func TestFault64SilentHost(t *testing.T) {
 	n := newNode(t)
 	n.prologue = "echo Choose a menu entry:; cat >/dev/null"
 	o := remotetest.Options(t)
-	o.Patience = 50 * time.Millisecond
+	o.Patience = time.Second // in which its shell has begun
 	_, _, err := n.bootstrap(t, o)
 	wantReason(t, err, remote.ReasonTimeout, "Choose a menu entry:")
 }
@@ -225,7 +225,7 @@ func TestHostThatLies(t *testing.T) {
 	n.install(t, "head", "echo '#!/bin/sh'; echo 'case $1 in agent) exec cat "+fifo+";; esac'")
 	n.install(t, "sha256sum", "cat >/dev/null; echo \""+remotetest.Program().SHA256+"  -\"")
 	o := remotetest.Options(t)
-	o.Patience = 300 * time.Millisecond
+	o.Patience = 2 * time.Second // in which each step before has answered
 	_, _, err := n.bootstrap(t, o)
 	wantReason(t, err, remote.ReasonTimeout, "says nothing")
 }
