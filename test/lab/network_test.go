@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/daisy-mcast/daisy-mcast/test/lab"
 )
 
@@ -27,10 +29,25 @@ func join(t *testing.T, h *lab.Host) *net.UDPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetReadBuffer(4 << 20); err != nil {
+	hold(t, conn, 4<<20)
+	return conn
+}
+
+// hold gives a socket a buffer for what comes while nobody reads, however little
+// net.core.rmem_max allows.
+func hold(t *testing.T, conn *net.UDPConn, bytes int) {
+	t.Helper()
+	raw, err := conn.SyscallConn()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return conn
+	var errSet error
+	err = raw.Control(func(fd uintptr) {
+		errSet = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, bytes)
+	})
+	if err := errors.Join(err, errSet); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // send sends datagrams of 100 bytes from the host to the group.
@@ -67,7 +84,7 @@ func received(t *testing.T, conn *net.UDPConn, quiet time.Duration) int {
 	}
 }
 
-const quiet = 100 * time.Millisecond
+const quiet = 300 * time.Millisecond
 
 func TestMulticastReachesEveryHost(t *testing.T) {
 	t.Parallel()
