@@ -66,6 +66,26 @@ func TestWaitDoesNotWaitForTheDeaf(t *testing.T) {
 	}
 }
 
+// TestFault45NoMulticastAtAll: where nobody hears the group, what is sent to it is little
+// of a long stream and nothing twice of a short one, before all are served over TCP.
+func TestFault45NoMulticastAtAll(t *testing.T) {
+	t.Parallel()
+	for _, size := range []uint64{8 * mb, 96 * mb} {
+		r := Run(Config{Seed: 1, Hosts: []Host{{Filtered: true}, {Filtered: true}, {Filtered: true}}, Size: size, Port: Port{Rate: 200 * pace.Mbps}})
+		mustFinish(t, "nobody hears", r)
+		most := int(pace.DefaultInitial) * 3 / 10 / (wire.DefaultPayload + frameOverhead) // 0.24 s of it, and 50 packets a second after
+		if r.Sent > most || r.Rows+r.Again > 0 {
+			t.Errorf("%d MB: %d packets to the group, %d parity and %d again; at most %d and none", size/mb, r.Sent, r.Rows, r.Again, most)
+		}
+		t.Logf("%d MB: %d packets to the group, %d parity, %d again, %d one to one", size/mb, r.Sent, r.Rows, r.Again, r.Repairs)
+		for i, h := range r.Hosts {
+			if !h.IsAlone || h.Reason != wire.NoMulticast {
+				t.Errorf("host %d: %+v", i, h)
+			}
+		}
+	}
+}
+
 // TestQuorum: a session goes on with as many hosts as the quorum, and not with less.
 func TestQuorum(t *testing.T) {
 	t.Parallel()

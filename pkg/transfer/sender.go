@@ -111,6 +111,7 @@ type Sender struct {
 	lastTick     time.Duration
 	checkedAt    time.Duration // the hosts, last
 	lastProgress time.Duration
+	isHeard      bool // some host has told of a packet of the group
 }
 
 // NewSender returns a sender that waits for its hosts and for Start.

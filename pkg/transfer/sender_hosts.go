@@ -31,14 +31,16 @@ type host struct {
 	heard time.Duration
 	held  rangeset.Set
 
-	hasMark  bool
-	mark     mark       // where the last sample ended
-	counter  uint64     // of the last report
-	oldest   wire.Block // it holds all before
-	next     wire.Block // the last report was about the blocks before
-	deficits []wire.Deficit
-	detached int // times
-	returns  int // times it was attached again in the main pass
+	hasMark   bool
+	mark      mark       // where the last sample ended
+	joined    uint64     // the counter when it did
+	isHearing bool       // it has told of a packet of the group
+	counter   uint64     // of the last report
+	oldest    wire.Block // it holds all before
+	next      wire.Block // the last report was about the blocks before
+	deficits  []wire.Deficit
+	detached  int // times
+	returns   int // times it was attached again in the main pass
 	// wellSince is since when a host that waits does as well as the others.
 	wellSince time.Duration
 	reason    wire.Reason
@@ -71,7 +73,7 @@ type mark struct {
 // early, or was away for a moment. Else it waits for a pass of its own; in Stream mode,
 // where what has left the window is gone, it fails.
 func (s *Sender) Join(now time.Duration, id HostID, held rangeset.Set) {
-	h := &host{id: id, since: now, heard: now, held: held}
+	h := &host{id: id, since: now, heard: now, held: held, joined: s.counter}
 	for h.oldest < s.nextSend && held.Contains(uint64(h.oldest)) {
 		h.oldest++
 	}
@@ -193,6 +195,9 @@ func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 	if !isForged {
 		s.observe(now, h, m)
 	}
+	if m.counter > 0 {
+		h.isHearing, s.isHeard = true, true
+	}
 	if r.Next == 0 && r.Counter > 0 {
 		return // a mark
 	}
@@ -283,9 +288,10 @@ func (s *Sender) observe(now time.Duration, h *host, m mark) {
 }
 
 // serve schedules what an attached host lacks. What a host lacks that is about to
-// be detached waits until it is, or does better: it may be everything.
+// be detached waits until it is, or does better: it may be everything. So does what one
+// lacks that has heard none of many packets: the group is the wrong way to it.
 func (s *Sender) serve(h *host, r *wire.Report) {
-	if h.isSuspect {
+	if h.isSuspect || !h.isHearing && s.counter-h.joined > minSample {
 		return
 	}
 	counter := h.counter

@@ -176,7 +176,11 @@ func (s *Sender) hasPacket(now time.Duration) bool {
 	if s.attachedHosts() == 0 {
 		return false
 	}
-	if now-s.lastProgress > 2*s.interval+10*detachAfter && now-s.lastAt < idleResend {
+	patience := 10 * detachAfter
+	if !s.isHeard { // nor has anybody ever: a switch may not let the group through, or not yet
+		patience = detachAfter
+	}
+	if now-s.lastProgress > 2*s.interval+patience && now-s.lastAt < idleResend {
 		return false // nobody hears anything: one packet at a time, to see when that ends
 	}
 	return s.settleRepairs() || len(s.group) > 0 || s.beginGroup() || s.canFlush(now)
