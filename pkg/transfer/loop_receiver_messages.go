@@ -60,6 +60,10 @@ func (r *reception) learnEnd(m wire.End) {
 		}
 		return
 	}
+	if isFile := r.welcome.Mode == wire.File; isFile && m.Size != r.welcome.Size || m.Size > r.g.MaxSize() || m.Segments != r.g.Segments(m.Size) {
+		r.fail(wire.Misbehaved, fmt.Errorf("%w: an end of %d bytes in %d segments", wire.ErrFormat, m.Size, m.Segments))
+		return
+	}
 	r.end = &m
 	r.core.End(m.Size)
 	open := make([]uint32, 0, len(r.segments))

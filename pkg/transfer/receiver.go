@@ -123,6 +123,7 @@ var verifiedPage = func() *page {
 
 // NewReceiver returns a receiver that is READY at now.
 func NewReceiver(now time.Duration, cfg ReceiverConfig) *Receiver {
+	cfg.Interval = min(cfg.Interval, wire.BeatInterval) // who says nothing is taken for gone
 	cfg.PoolSegments = cmp.Or(cfg.PoolSegments, PoolBytes/cfg.Geometry.SegmentSize())
 	r := &Receiver{cfg: cfg, started: now, segments: make(map[uint32]struct{}), bad: make(map[uint32]struct{})}
 	r.reportAt = now + time.Duration(cfg.Phase*float64(cfg.Interval))

@@ -74,7 +74,7 @@ func (r *Receiver) Report(now time.Duration) ([]wire.Report, []wire.Map) {
 	r.reportAt = max(r.reportAt+r.cfg.Interval, now+r.cfg.Interval/2)
 	seen := r.counters.Received + r.counters.Duplicates + r.counters.NoRoom
 	r.findDeficits()
-	if seen == r.reported && len(r.deficits) == 0 && now-r.reportedAt < quietReports*r.cfg.Interval {
+	if seen == r.reported && len(r.deficits) == 0 && now-r.reportedAt < min(quietReports*r.cfg.Interval, wire.BeatInterval) {
 		return nil, nil
 	}
 	r.reported, r.reportedAt = seen, now

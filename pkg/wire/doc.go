@@ -20,9 +20,14 @@
 //
 // A packet is named by its block, from 0, and its index: 0 to 191 data packets
 // in order, 192 to 255 parity rows 0 to 63, also in a block that has fewer data
-// packets. pkg/parity's comment specifies the rows; a packet that is shorter
-// than P counts as filled up with zeros there. Data packet (b, i) is number
-// 192 b + i of the stream and begins at P times that.
+// packets. Data packet (b, i) is number 192 b + i of the stream and begins at P
+// times that.
+//
+// Parity is over GF(2^8) modulo x^8+x^4+x^3+x^2+1 (0x11d). Byte by byte, row r of a
+// block with the data packets d[0] to d[k-1] is the sum (xor) over c of d[c] times
+// the inverse of the element (192+r) xor c. A packet that is shorter than P counts
+// as filled up with zeros, and packets that a block does not have as zero. Any e rows
+// stand in for any e lost data packets of their block (pkg/parity).
 //
 // A segment's digest is the SHA-256 of its bytes, unless both ends know that the
 // stream has sums of its own: a pack's are in docs/PROTOCOL.md#the-sums-of-a-pack. The root is the SHA-256 of
@@ -112,8 +117,8 @@
 //	              32 each, 1 to 1024 digests, the rest of the frame; the last
 //	                    segment's number is below 349,526
 //
-//	6 END      S  u64   size in bytes, at most 1,398,101 blocks of P = 8932
-//	              u32   number of segments, at most 349,526
+//	6 END      S  u64   size in bytes, at most 1,398,101 blocks; a file's is WELCOME's
+//	              u32   number of segments that this makes
 //	              32    root
 //
 //	7 REPORT   R  u64   microseconds from the receiver's READY to the arrival of
@@ -133,7 +138,7 @@
 // the socket's buffer, not authentic, dropped because the disk or the reader
 // was behind, with ECN's mark CE; and segments whose digest did not hold.
 //
-//	 8 MAP      R  u32   block
+//	 8 MAP      R  u32   block, one of the deficits of the REPORT before it
 //	               24    the data packets it lacks: packet i is bit 7 - i%8 of
 //	                     byte i/8
 //

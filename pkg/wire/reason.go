@@ -42,7 +42,7 @@ const (
 	Exhausted
 	// Behind: its disk, or who reads from it, is too slow for the others.
 	Behind
-	// Late: it joined when the last pass for the detached had begun.
+	// Late: it joined when much had been sent, and is served after the others.
 	Late
 	// TooLarge: small packets of the group reach it, full ones do not.
 	TooLarge
