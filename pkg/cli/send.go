@@ -69,7 +69,7 @@ A token is printed first: one line that the receivers have to be given, by ssh
 or by hand. It is a secret, and of use for this sending only.
 
 A file can be read again: receivers that come late or lose much get what they
-miss. Of a stream only a window is kept, and a receiver that does not keep up is
+miss. Of a stream only a window is kept, and a receiver that falls out of it is
 given up. What became of each receiver is told on standard error, and by --report
 as JSON; the exit code is 0 only if all have every byte, verified, and 4 if some
 have not. A receiver that holds up the others is served after them, see

@@ -182,6 +182,22 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// TestStreamsPause: a host that stands still for less than what the sender's memory holds
+// gets all of a long stream, in the main pass; it costs the others what it missed.
+func TestStreamsPause(t *testing.T) {
+	t.Parallel()
+	for _, still := range []time.Duration{300 * time.Millisecond, time.Second} {
+		hosts := Same(4, Faults{})
+		hosts[0].StopAt, hosts[0].ContinueAt = time.Second, time.Second+still
+		r := Run(Config{Seed: 1, Hosts: hosts, Size: 200 * mb, Mode: wire.Stream, Port: Port{Rate: 100 * pace.Mbps}})
+		mustFinish(t, fmt.Sprint("a pause of ", still), r)
+		if most := linkTime(r, 100*pace.Mbps)*103/100 + still*11/10; r.LastDone(1, 2, 3) > most { // what it missed comes again
+			t.Errorf("the others took %v, at most %v", r.LastDone(1, 2, 3), most)
+		}
+		t.Logf("%v: the host %v after %+v, the others %v", still, r.LastDone(0), r.Hosts[0], r.LastDone(1, 2, 3))
+	}
+}
+
 func TestSmallStreams(t *testing.T) {
 	t.Parallel()
 	for _, size := range []uint64{0, 1, 1431, 1432, 1433, 192 * 1432, 192*1432 + 1, 1099776, 1099777} {

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
@@ -77,11 +78,21 @@ func (s *sending) fitPeer(p *peer) {
 // isFit reports whether a receiver's network may take packets as small as they get.
 func (p *peer) isFit() bool { return p.mtu == 0 || p.mtu >= leastCut+ipOverhead+wire.Overhead }
 
+// isNarrow reports whether a receiver has told of small canaries only, and smaller
+// packets may help it.
+func (p *peer) isNarrow() bool { return p.isReady && !p.isOver && p.isFit() && sawSmallOnly(p.seen) }
+
+// isUnsure reports whether the packets may have to be smaller for a receiver that has not
+// told enough yet.
+func (s *sending) isUnsure() bool {
+	return !s.isReading && s.g.Payload > leastCut && slices.ContainsFunc(s.peers, (*peer).isNarrow)
+}
+
 // fitCanaries makes the packets smaller if a receiver gets small ones only: some MTU on
 // the way is less than either end knows. It reports whether it did.
 func (s *sending) fitCanaries(now time.Duration) bool {
 	for _, p := range s.peers {
-		if p.isReady && !p.isOver && p.isFit() && sawSmallOnly(p.seen) && smallSeen(p.seen) >= sawSmall && s.recut(now, leastCut) {
+		if p.isNarrow() && smallSeen(p.seen) >= sawSmall && s.recut(now, leastCut) {
 			s.log.Warn("packets are made smaller: full ones do not reach a receiver, see the MTU on the way to it",
 				"receiver", p.name, "mtu", p.mtu, "packet", s.datagram()+ipOverhead)
 			return true

@@ -11,6 +11,9 @@ const (
 	// canaryWait is how long the start waits for the hosts to tell about the
 	// canaries, before data is sent in the safe form.
 	canaryWait = 50 * time.Millisecond
+	// sureWait is how much longer while some host has told of small ones only: it may
+	// just be slow to tell of the rest.
+	sureWait = 200 * time.Millisecond
 	// canaryFirst and canaryLater are the times between rounds of canaries,
 	// before the start and after it.
 	canaryFirst = 10 * time.Millisecond
@@ -168,8 +171,8 @@ func (s *sending) prepare(now time.Duration) time.Duration {
 	if !s.isProven() && now < s.canaries.safeBy {
 		return min(wait, s.canaries.safeBy-now)
 	}
-	if s.fitCanaries(now) {
-		return canaryFirst
+	if s.fitCanaries(now) || s.isUnsure() && now < s.canaries.safeBy+sureWait {
+		return min(wait, canaryFirst)
 	}
 	s.log.Info("sending", "receivers", ready, "segmentation", s.canaries.segment)
 	s.isBegun, s.began = true, now

@@ -56,6 +56,7 @@ func TestLateBeyondTheStreamsWindow(t *testing.T) {
 func TestDetachedFromAStream(t *testing.T) {
 	t.Parallel()
 	s, want := lateStream(t, 48<<20, 0)
+	s.send.Memory = 24 << 20
 	s.hosts[2].start = nil
 	s.hosts[2].dropIf(after(2000, func() { time.Sleep(3 * time.Second) })) // the fault itself
 	s.run()
@@ -65,5 +66,38 @@ func TestDetachedFromAStream(t *testing.T) {
 	}
 	if s.took > 8*time.Second {
 		t.Errorf("the others took %v", s.took)
+	}
+}
+
+// TestPausedInAStream: a host that the others do not wait for gets all of a stream as long
+// as the sender's memory has what it lacks: in the main pass again, or after it.
+func TestPausedInAStream(t *testing.T) {
+	t.Parallel()
+	for name, pause := range map[string]time.Duration{"a moment": 600 * time.Millisecond, "to the end": 3 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, want := lateStream(t, 40<<20, 0)
+			s.hosts[2].start = nil
+			s.hosts[2].dropIf(after(2000, func() { time.Sleep(pause) })) // the fault itself
+			s.run()
+			s.wantAll(want, s.hosts...)
+			if r := s.resultOf(s.hosts[2]); r.Detached == 0 {
+				t.Errorf("the others waited for it: %+v", r)
+			}
+		})
+	}
+}
+
+// TestDeafToAStream: who hears nothing of the group gets a stream that fits into the
+// sender's memory over TCP, once its end is known.
+func TestDeafToAStream(t *testing.T) {
+	t.Parallel()
+	s, want := lateStream(t, 40<<20, 0)
+	s.hosts[2].start = nil
+	s.hosts[2].lose(1, 1)
+	s.run()
+	s.wantAll(want, s.hosts...)
+	if r := s.resultOf(s.hosts[2]); r.Detached != wire.NoMulticast || s.hosts[2].result.Repairs == 0 {
+		t.Errorf("the sender says %+v, the host %+v", r, s.hosts[2].result)
 	}
 }

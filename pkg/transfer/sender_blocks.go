@@ -119,9 +119,11 @@ func (s *Sender) moveWindow() bool {
 		s.window++
 		if b != nil {
 			s.forget(b)
+			s.failGone()
 			return true
 		}
 	}
+	s.failGone()
 	return false
 }
 

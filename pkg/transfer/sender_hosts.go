@@ -70,8 +70,8 @@ type mark struct {
 
 // Join takes a host into the session, once it is READY, with the blocks that it holds
 // already. In the main pass it is attached if it lacks little of what was sent: it came
-// early, or was away for a moment. Else it waits for a pass of its own; in Stream mode,
-// where what has left the window is gone, it fails.
+// early, or was away for a moment. Else it waits for a pass of its own; in Stream mode it
+// fails as soon as something that it lacks has left the window.
 func (s *Sender) Join(now time.Duration, id HostID, held rangeset.Set) {
 	h := &host{id: id, since: now, heard: now, held: held, joined: s.counter}
 	for h.oldest < s.nextSend && held.Contains(uint64(h.oldest)) {
@@ -84,7 +84,7 @@ func (s *Sender) Join(now time.Duration, id HostID, held rangeset.Set) {
 	case s.pass == 0 || s.pass == 1 && s.canAttach(h):
 		s.oldest = min(s.oldest, h.oldest)
 		s.ctl.Add(now, pace.Host(id))
-	case s.cfg.Mode == wire.Stream:
+	case s.isGone(h):
 		s.fail(h, wire.Gone)
 	default:
 		h.reason = wire.Late
@@ -97,7 +97,7 @@ func (s *Sender) Join(now time.Duration, id HostID, held rangeset.Set) {
 func (s *Sender) canAttach(h *host) bool {
 	most := s.backBlocks()
 	switch {
-	case s.cfg.Mode == wire.Stream && h.oldest < s.window:
+	case s.isGone(h):
 		return false
 	case s.cfg.Mode == wire.Stream || s.oldest == 0:
 		most = uint64(s.cfg.PoolBlocks / 4)
@@ -114,6 +114,26 @@ func (s *Sender) canAttach(h *host) bool {
 // backBlocks is how much a host may lack of what was sent that is to be waited for again.
 func (s *Sender) backBlocks() uint64 {
 	return max(uint64(backShare*float64(s.nextSend)), uint64(s.cfg.PoolBlocks/16))
+}
+
+// isGone reports whether something that a host lacks has left a stream's window.
+func (s *Sender) isGone(h *host) bool { return s.cfg.Mode == wire.Stream && h.oldest < s.window }
+
+// failGone fails the hosts that wait, or are served alone, for what a stream's window has
+// left behind.
+func (s *Sender) failGone() {
+	if s.inState[waiting]+s.inState[alone] == 0 {
+		return
+	}
+	for _, h := range s.order {
+		switch {
+		case h.state != waiting && h.state != alone || !s.isGone(h):
+		case h.reason == wire.NoMulticast:
+			s.fail(h, h.reason)
+		default:
+			s.fail(h, wire.Gone)
+		}
+	}
 }
 
 // Away takes out a host whose connection broke and may come back: until Back, the
@@ -226,7 +246,8 @@ func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 func (s *Sender) noteStep(now time.Duration, h *host, r *wire.Report) {
 	isFirstWhole := !h.isFull && s.isWhole(h)
 	hasAllSent := h.state == attached && h.oldest >= s.nextSend && !s.isWhole(h)
-	if r.Counters.Received > h.got && h.state != alone || isFirstWhole || hasAllSent {
+	canAsk := h.state != alone || s.isEnded // a stream's end has to be known for FETCH
+	if r.Counters.Received > h.got && h.state != alone || isFirstWhole || hasAllSent || !canAsk {
 		h.gotAt = now
 	}
 	h.got = max(h.got, r.Counters.Received)
@@ -355,6 +376,10 @@ func (s *Sender) takeBack(now time.Duration) {
 	if s.pass != 1 || s.inState[waiting] == 0 {
 		return
 	}
+	well, most := wellTime, s.backBlocks()
+	if s.cfg.Mode == wire.Stream { // while what it lacks is in the window
+		well, most = detachAfter, uint64(s.cfg.PoolBlocks/4)
+	}
 	for _, h := range s.order {
 		if h.state != waiting || h.detached == 0 {
 			continue
@@ -362,7 +387,7 @@ func (s *Sender) takeBack(now time.Duration) {
 		if now-h.heard > detachAfter || !h.hasMark {
 			h.wellSince = now
 		}
-		if now-max(h.since, h.wellSince) < wellTime<<h.returns || s.lacked(h) > s.backBlocks()*wire.BlockPackets {
+		if now-max(h.since, h.wellSince) < well<<h.returns || s.lacked(h) > most*wire.BlockPackets {
 			continue
 		}
 		h.detached--
@@ -444,9 +469,6 @@ func (s *Sender) detach(now time.Duration, h *host) {
 	s.leaveGroup(h)
 	switch {
 	case s.cfg.Slow == Drop:
-		s.fail(h, h.reason)
-	case s.cfg.Mode == wire.Stream:
-		h.reason = wire.Gone
 		s.fail(h, h.reason)
 	case h.reason == wire.NoMulticast || h.detached >= maxPasses:
 		s.serveAlone(now, h, h.reason)

@@ -30,6 +30,8 @@ func (s *Sender) check(now time.Duration) {
 	s.retire(oldest)
 	switch {
 	case n > 0:
+	case s.cfg.Mode == wire.Stream && !s.isEnded:
+		s.carryOn(now)
 	case s.pass <= maxPasses && s.inState[waiting] > 0:
 		s.nextPass(now)
 	default:
@@ -38,8 +40,33 @@ func (s *Sender) check(now time.Duration) {
 				s.serveAlone(now, h, h.reason)
 			}
 		}
-		s.finished = s.inState[alone] == 0 && s.attachedHosts() == 0 && s.away == 0
+		s.finish()
 	}
+}
+
+func (s *Sender) finish() {
+	s.finished = s.inState[alone] == 0 && s.attachedHosts() == 0 && s.away == 0
+}
+
+// carryOn goes on with a stream of which more is to come, when nobody is left that it goes
+// to: the pace is now that of those that waited. Who hears nothing would wait for ever.
+func (s *Sender) carryOn(now time.Duration) {
+	if s.inState[waiting] == 0 {
+		for _, h := range s.order {
+			if h.state == alone {
+				s.fail(h, h.reason)
+			}
+		}
+		s.finish()
+		return
+	}
+	for _, h := range s.order {
+		if h.state == waiting {
+			s.attach(now, h)
+			s.oldest = min(s.oldest, h.oldest)
+		}
+	}
+	s.newController(now)
 }
 
 // isWhole reports whether an attached host has told that it holds all packets; its
@@ -50,16 +77,17 @@ func (s *Sender) isWhole(h *host) bool { return s.isEnded && h.oldest >= s.total
 // at a rate of their own.
 func (s *Sender) nextPass(now time.Duration) {
 	s.pass++
-	for n := range s.blocks {
-		delete(s.blocks, n)
-	}
-	for _, b := range s.loaded {
-		if b.inMemory {
-			s.evict(b)
+	if s.cfg.Mode == wire.Stream {
+		for _, b := range s.blocks {
+			s.settle(b)
 		}
+		s.oldest = s.window
+	} else {
+		s.dropBlocks()
+		s.oldest = 0
 	}
-	s.loaded, s.wanted, s.planned, s.repairs, s.group = s.loaded[:0], s.wanted[:0], s.planned[:0], s.repairs[:0], s.group[:0]
-	s.oldest, s.active = 0, 0
+	s.wanted, s.planned, s.repairs, s.group = s.wanted[:0], s.planned[:0], s.repairs[:0], s.group[:0]
+	s.active = 0
 	if s.isEnded {
 		s.nextSend, s.nextRead = s.total, s.total
 	}
@@ -71,10 +99,21 @@ func (s *Sender) nextPass(now time.Duration) {
 	s.newController(now)
 }
 
+// dropBlocks forgets all blocks: they can be read again.
+func (s *Sender) dropBlocks() {
+	clear(s.blocks)
+	for _, b := range s.loaded {
+		if b.inMemory {
+			s.evict(b)
+		}
+	}
+	s.loaded = s.loaded[:0]
+}
+
 // serveAlone leaves a host to one-to-one repairs.
 func (s *Sender) serveAlone(now time.Duration, h *host, r wire.Reason) {
 	s.leaveGroup(h)
-	if s.cfg.Mode == wire.Stream {
+	if s.isGone(h) {
 		s.fail(h, r)
 		return
 	}

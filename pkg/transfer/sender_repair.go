@@ -142,7 +142,7 @@ func (s *Sender) planRepairs(now time.Duration) {
 // prune forgets blocks that no attached host lacks any more, in a pass where blocks
 // are taken up as hosts ask for them: others wait for their place.
 func (s *Sender) prune() {
-	if s.pass < 2 || len(s.blocks) < maxActive {
+	if s.pass < 2 || len(s.blocks) < maxActive || s.cfg.Mode == wire.Stream {
 		return
 	}
 	for _, n := range slices.Sorted(maps.Keys(s.blocks)) {
