@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/agent/message"
 	"github.com/daisy-mcast/daisy-mcast/pkg/imageset"
+	"github.com/daisy-mcast/daisy-mcast/pkg/launch"
 	"github.com/daisy-mcast/daisy-mcast/pkg/store"
 	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
 )
@@ -80,7 +82,11 @@ func (a *agent) ownIdentity() (*transfer.Identity, error) {
 func listenTCP(c message.Carrier) (*net.TCPListener, error) {
 	ln, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(c.Sender))
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("port %d is taken, perhaps by another run: %w", c.Sender.Port(), err)
+		holder := "perhaps another run"
+		if other, lerr := launch.Listener(c.Sender); lerr == nil && other.PID != 0 {
+			holder = fmt.Sprintf("process %d (%s)", other.PID, strings.TrimSpace(other.Command))
+		}
+		return nil, fmt.Errorf("port %d is taken by %s: %w", c.Sender.Port(), holder, err)
 	}
 	return ln, err
 }

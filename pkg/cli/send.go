@@ -9,13 +9,16 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/atomicfile"
 	"github.com/daisy-mcast/daisy-mcast/pkg/deploy"
+	"github.com/daisy-mcast/daisy-mcast/pkg/launch"
 	"github.com/daisy-mcast/daisy-mcast/pkg/multicast"
 	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
 	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
@@ -169,7 +172,7 @@ func runSend(ctx context.Context, std *streams, opts sendOptions, args []string)
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp4", address.String())
 	if err != nil {
-		return usage(fmt.Errorf("send: %w", err), "--local-ip must be an address of this host, and --port free")
+		return usage(fmt.Errorf("send: %w", err), listenHint(err, "--local-ip must be an address of this host, and --port free", address))
 	}
 	if err := writeToken(std.Out, opts.tokenFile, token); err != nil {
 		ln.Close()
@@ -193,6 +196,17 @@ func runSend(ctx context.Context, std *streams, opts sendOptions, args []string)
 			result.Done(), len(result.Hosts))}
 	}
 	return nil
+}
+
+// listenHint adds to a hint who listens at an address already, if it can be seen.
+func listenHint(err error, hint string, address netip.AddrPort) string {
+	if !errors.Is(err, unix.EADDRINUSE) {
+		return hint
+	}
+	if other, err := launch.Listener(address); err == nil && other.PID != 0 {
+		hint += fmt.Sprintf("; the port is taken by process %d (%s)", other.PID, strings.TrimSpace(other.Command))
+	}
+	return hint
 }
 
 // sendUntil sends, no longer than limit if that is not 0.

@@ -148,9 +148,10 @@ func runServer(ctx context.Context, std *streams, opts serverOptions) error {
 		return usage(err, "")
 	}
 	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp4", netip.AddrPortFrom(cfg.LocalIP, cfg.Port).String())
+	address := netip.AddrPortFrom(cfg.LocalIP, cfg.Port)
+	ln, err := lc.Listen(ctx, "tcp4", address.String())
 	if err != nil {
-		return usage(fmt.Errorf("server: %w", err), "LOCAL_IP must be an address of this host, and PORT free")
+		return usage(fmt.Errorf("server: %w", err), listenHint(err, "LOCAL_IP must be an address of this host, and PORT free", address))
 	}
 	begun := time.Now()
 	result, err := server.Serve(ctx, ln, std.In)

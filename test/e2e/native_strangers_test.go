@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -191,7 +192,7 @@ func (c *casting) awaitBegun() {
 	}
 }
 
-// TestFault50SameSenderTwice: the port is taken, and the second says so.
+// TestFault50SameSenderTwice: the port is taken, and the second says so, and by whom.
 func TestFault50SameSenderTwice(t *testing.T) {
 	t.Parallel()
 	x := newCast(t, castConfig{Hosts: 1})
@@ -199,7 +200,8 @@ func TestFault50SameSenderTwice(t *testing.T) {
 	c := x.beginSender()
 	again := x.sender.Run(within(t, 10*time.Second), "daisy-mcast", "send", "--local-ip", x.sender.Addr().String(),
 		"--token-file", "/root/token2", "--receivers", "1", payloadFile)
-	if again.Code != exitUsage || !strings.Contains(again.Stderr, "in use") {
+	if again.Code != exitUsage || !strings.Contains(again.Stderr, "in use") ||
+		!regexp.MustCompile(`taken by process [1-9][0-9]* \(daisy-mcast\)`).MatchString(again.Stderr) {
 		t.Errorf("the second sender: %v", again)
 	}
 	if x.sender.Exists("/root/token2") {
