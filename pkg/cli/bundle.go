@@ -44,6 +44,7 @@ func badSource(err error) error {
 	for _, is := range []error{
 		imageset.ErrNotBundle, imageset.ErrTruncated, imageset.ErrCorrupt, imageset.ErrUnsafe, imageset.ErrTooLarge,
 		imageset.ErrCheckSum, imageset.ErrSourceChanged, imageset.ErrOrigin, origin.ErrURL, imageset.ErrConflict, store.ErrSet,
+		imageset.ErrNoSpace,
 		fs.ErrNotExist,
 	} {
 		if errors.Is(err, is) {

@@ -155,6 +155,9 @@ func writeBundle(ctx context.Context, st *store.Store, set *store.Set, out strin
 		return c, errors.Join(err, pipe.Close())
 	}
 	place := atomicfile.Behind(out)
+	if err := roomFor(place, set.TotalSize()); err != nil {
+		return nil, err
+	}
 	f, err := createPart(place)
 	if err != nil {
 		return nil, err
@@ -177,6 +180,20 @@ func writeBundle(ctx context.Context, st *store.Store, set *store.Set, out strin
 		return nil, fmt.Errorf("writing %s: %w", sumFile, err)
 	}
 	return c, nil
+}
+
+// roomFor finds out beforehand whether a bundle has room at path. How small one gets
+// that is packed, nobody knows before.
+func roomFor(path string, bytes int64) error {
+	if !strings.HasSuffix(path, ".tar") {
+		return nil
+	}
+	room, err := store.RoomIn(filepath.Dir(path))
+	if err == nil && room.Bytes < bytes {
+		err = fmt.Errorf("%w: %s needs %d bytes, %d are left there", imageset.ErrNoSpace, path, bytes, room.Bytes)
+		return usage(err, imageset.Advice(err))
+	}
+	return err
 }
 
 // createPart creates the file that becomes the one at path, and removes those that runs

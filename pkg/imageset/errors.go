@@ -26,7 +26,7 @@ var (
 	ErrNoRevision = errors.New("imageset: tag names a manifest that is not in the repository")
 	// ErrCheckSum: the .sha512sum file says otherwise.
 	ErrCheckSum = errors.New("imageset: bundle does not match its .sha512sum")
-	// ErrNoSpace: the store's filesystem cannot take the next blob.
+	// ErrNoSpace: the store's filesystem, or a new bundle's, cannot take what is to come.
 	ErrNoSpace = errors.New("imageset: not enough space for the images")
 	// ErrSourceChanged: somebody wrote to the bundle while it was read.
 	ErrSourceChanged = errors.New("imageset: bundle changed while it was read")
