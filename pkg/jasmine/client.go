@@ -86,14 +86,19 @@ func (c *Client) dial(ctx context.Context) (*net.TCPConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
 	defer cancel()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: c.cfg.LocalIP.AsSlice()}}
+	var refused error
 	for pause := dialPause; ; pause = min(2*pause, dialPauseMax) {
 		conn, err := d.DialContext(ctx, "tcp4", c.cfg.Server.String())
 		if err == nil {
 			return conn.(*net.TCPConn), nil
 		}
+		if refused != nil && ctx.Err() != nil {
+			err = refused // that the last attempt was cut short tells nothing
+		}
 		if !errors.Is(err, syscall.ECONNREFUSED) {
 			return nil, fmt.Errorf("connecting to the server: %w", err)
 		}
+		refused = err
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

@@ -161,11 +161,16 @@ func (r *reception) connect(ctx context.Context) (*conn, wire.Welcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.ConnectTimeout)
 	defer cancel()
 	refusals := 0
+	var before error
 	for {
 		c, w, err := r.cfg.dial(ctx)
 		if err == nil {
 			return c, w, nil
 		}
+		if before != nil && ctx.Err() != nil {
+			err = before // that the last attempt was cut short tells nothing
+		}
+		before = err
 		if errors.Is(err, errRefused) {
 			refusals++
 		}
