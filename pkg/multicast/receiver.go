@@ -50,7 +50,7 @@ type ReceiverConfig struct {
 	// Batch is not used then.
 	Coalesce bool
 
-	// Stamp has each Packet say its Age and whether it was Marked.
+	// Stamp has each Packet say when it came (At) and whether it was Marked.
 	Stamp bool
 
 	Batch       int // datagrams a read (default DefaultBatch)
@@ -61,10 +61,9 @@ type ReceiverConfig struct {
 type Packet struct {
 	Data []byte
 	From netip.AddrPort
-	// Age is how long before the read the kernel got it, and Marked whether it
-	// came with the mark of congestion (RFC 3168); both only with Stamp. For a moment
-	// after the first socket of a machine has asked for stamps, Age may be too little.
-	Age    time.Duration
+	// At is when the kernel got it, to be compared by the monotonic clock, and Marked
+	// whether it came with the mark of congestion (RFC 3168); both only with Stamp.
+	At     time.Time
 	Marked bool
 }
 
@@ -199,9 +198,9 @@ func (r *Receiver) receive() (packets []Packet, n int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	now := int64(0)
+	var now time.Time
 	if r.stamp && n > 0 {
-		now = time.Now().UnixNano()
+		now = time.Now() // both clocks at once: a thread may lose its core between two looks
 	}
 	r.packets = r.packets[:0]
 	for i := range n {
@@ -219,10 +218,10 @@ func (r *Receiver) receive() (packets []Packet, n int, err error) {
 }
 
 // split adds the datagrams of a read at now to packets.
-func (r *Receiver) split(run recvRun, now int64) {
-	p := Packet{From: run.from, Marked: run.marked}
+func (r *Receiver) split(run recvRun, now time.Time) {
+	p := Packet{From: run.from, Marked: run.marked, At: now}
 	if run.stamp > 0 {
-		p.Age = max(time.Duration(now-run.stamp), 0)
+		p.At = now.Add(-max(time.Duration(now.UnixNano()-run.stamp), 0))
 	}
 	data, size := run.data, run.size
 	for len(data) > size {

@@ -271,7 +271,7 @@ func (r *reception) loop() {
 		}
 		now := r.clock.now()
 		for i := range packets {
-			r.takePacket(r.arrival(now, packets[i].Age), packets[i].Data, packets[i].Marked)
+			r.takePacket(r.arrival(now, packets[i].At), packets[i].Data, packets[i].Marked)
 		}
 		for range len(r.inbox) {
 			(<-r.inbox)()

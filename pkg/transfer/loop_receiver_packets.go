@@ -11,11 +11,11 @@ import (
 // measured by may be set meanwhile.
 const maxAge = 100 * time.Millisecond
 
-// arrival returns when a datagram arrived that was age old at now. The rate is
-// found from these times, and the socket is read in steps far coarser.
-func (r *reception) arrival(now, age time.Duration) time.Duration {
-	if age <= maxAge {
-		now -= age
+// arrival returns when a datagram arrived that the kernel got at a moment shortly before
+// now. The rate is found from these times, and the socket is read in steps far coarser.
+func (r *reception) arrival(now time.Duration, at time.Time) time.Duration {
+	if came := at.Sub(r.clock.start); came <= now && now-came <= maxAge {
+		now = came
 	}
 	r.arrived = max(r.arrived, now)
 	return r.arrived
