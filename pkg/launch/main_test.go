@@ -112,7 +112,7 @@ func fakeRegistry(args []string) int {
 		_, port, _ := net.SplitHostPort(plain[0])
 		plain = addrFlags{"0.0.0.0:" + port}
 	case "more":
-		plain = append(plain, "127.0.0.1:0")
+		plain = append(plain, anyPort)
 	}
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(identityHeader, *identity)
@@ -126,10 +126,16 @@ func fakeRegistry(args []string) int {
 	return serveFake(ctx, h, plain, secure, *cert, *wait)
 }
 
+// anyPort is what the fault "more" listens on beside what it was told to.
+const anyPort = "127.0.0.1:0"
+
+// serveFake listens everywhere before it answers anywhere, as the registry does.
 func serveFake(ctx context.Context, h http.Handler, plain, secure []string, cert string, wait time.Duration) int {
-	server := &http.Server{Handler: h}
-	var all sync.WaitGroup
+	var listeners []net.Listener
 	listen := func(addr string, config *tls.Config) error {
+		if addr == anyPort {
+			time.Sleep(200 * time.Millisecond) // it is looked at meanwhile, with the wanted ones alone
+		}
 		l, err := net.Listen("tcp", addr)
 		for end := time.Now().Add(wait); errors.Is(err, syscall.EADDRINUSE) && ctx.Err() == nil && time.Now().Before(end); {
 			time.Sleep(5 * time.Millisecond)
@@ -141,7 +147,7 @@ func serveFake(ctx context.Context, h http.Handler, plain, secure []string, cert
 		if config != nil {
 			l = tls.NewListener(l, config)
 		}
-		all.Go(func() { _ = server.Serve(l) })
+		listeners = append(listeners, l)
 		return nil
 	}
 	var errs []error
@@ -155,6 +161,11 @@ func serveFake(ctx context.Context, h http.Handler, plain, secure []string, cert
 	if err := errors.Join(errs...); err != nil {
 		fmt.Println(err)
 		return 1
+	}
+	server := &http.Server{Handler: h}
+	var all sync.WaitGroup
+	for _, l := range listeners {
+		all.Go(func() { _ = server.Serve(l) })
 	}
 	<-ctx.Done()
 	server.Close()

@@ -69,8 +69,10 @@ func (s Spec) readyNow(ctx context.Context, inst instance) (sight, error) {
 	if err := s.ownsSockets(seen.pid); err != nil {
 		return seen, err
 	}
-	_, err = s.identify(ctx)
-	return seen, err
+	if _, err := s.identify(ctx); err != nil {
+		return seen, err
+	}
+	return seen, s.ownsSockets(seen.pid) // it listens on all of its own before it answers
 }
 
 // ownsSockets checks that the process listens on the wanted addresses and on no
