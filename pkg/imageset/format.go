@@ -43,10 +43,15 @@ func formatOf(name string) format {
 }
 
 // sniff finds a tar's format by its first bytes. Archives of engines begin with a
-// name that tells; what does not is taken for a bundle.
+// name that tells; other tools may begin with a large layer under any name. What is no
+// tar, or ends there, is left to who reads bundles to refuse.
 func sniff(head []byte) format {
-	for tr := tar.NewReader(bytes.NewReader(head)); ; {
+	entries := 0
+	for tr := tar.NewReader(bytes.NewReader(head)); ; entries++ {
 		h, err := tr.Next()
+		if entries > 0 && errors.Is(err, io.ErrUnexpectedEOF) {
+			return formatUnknown
+		}
 		if err != nil {
 			return formatBundle
 		}
@@ -136,7 +141,8 @@ func (im *importer) plain(ctx context.Context, f io.ReaderAt, size int64) error 
 }
 
 // packed takes a tar that can be read only once. An archive of an engine, whose
-// list of contents may come last, is unpacked to a file first.
+// list of contents may come last, is unpacked to a file first, and so is what does not
+// say what it is.
 func (im *importer) packed(ctx context.Context, r io.Reader, total int64, want string) error {
 	src, err := newSource(ctx, r, total, want, im.opts.Progress)
 	if err != nil {
@@ -147,7 +153,7 @@ func (im *importer) packed(ctx context.Context, r io.Reader, total int64, want s
 	if len(head) == 0 && err != nil && !errors.Is(err, io.EOF) {
 		return classify(err)
 	}
-	if sniff(head) == formatArchive {
+	if sniff(head) != formatBundle {
 		return im.spooled(ctx, src, want)
 	}
 	if err := im.read(ctx, &tarEntries{tr: tar.NewReader(src.tail)}); err != nil {
@@ -178,11 +184,7 @@ func (im *importer) spooled(ctx context.Context, src *source, want string) error
 	if err := src.finish(want); err != nil {
 		return err
 	}
-	index, err := indexTar(ctx, f, size)
-	if err != nil {
-		return err
-	}
-	return im.archive(ctx, index)
+	return im.plain(ctx, f, size)
 }
 
 // onlyReader hides what else a reader can do.

@@ -100,9 +100,9 @@ func (im *importer) surveyPacked(ctx context.Context, f io.ReaderAt, size int64)
 	}
 	defer src.Close()
 	head, _ := src.head.Peek(sniffed)
-	isArchive := sniff(head) == formatArchive
+	isArchive := sniff(head) != formatBundle
 	doubtful := store.Room{Bytes: bundleRatio * size, Inodes: manyInodes}
-	if isArchive {
+	if isArchive { // or may be one
 		doubtful.Bytes = archiveRatio * size
 	}
 	if im.space(doubtful) == nil {
