@@ -77,6 +77,7 @@ type Controller struct {
 	over        []*track // scratch
 	budget      float64  // bytes, of the next probe
 	probeGap    time.Duration
+	isRepeat    bool // the next probe is to confirm that the last failed
 	probeAt     time.Duration
 	scratch     []*track
 	median      Rate // of the hosts' capacities; 0 before the first sample

@@ -110,7 +110,7 @@ func (c *Controller) endProbe(now time.Duration, next uint64) {
 	}
 	if len(heard) > 0 && bad <= len(heard)/32 {
 		c.limit = min(c.limit*Rate(1+c.probe), c.ceiling())
-		c.probeGap = c.cfg.Interval
+		c.probeGap, c.isRepeat = c.cfg.Interval, false
 		c.stride = min(2*c.stride, 1)
 		if c.free == 0 {
 			c.budget = min(2*c.budget, maxBudget)
@@ -120,11 +120,16 @@ func (c *Controller) endProbe(now time.Duration, next uint64) {
 		c.become(cruising, now)
 		return
 	}
+	c.budget, c.stride = queueBudget, maxProbe
+	if c.isRepeat = !c.isRepeat; c.isRepeat { // a moment's pause makes a queue as well
+		c.ease(now, next, excess)
+		return
+	}
 	if len(queued) > 0 { // what passes while a queue grows is the link's rate
 		limit := cmp.Or(medianBusyRate(queued), c.limit)
 		c.limit = max(min(limit, (limit+c.limit)/2), 0.97*c.limit)
 	}
-	c.budget, c.probeGap, c.stride = queueBudget, min(2*c.probeGap, maxProbeGap), maxProbe
+	c.probeGap = min(2*c.probeGap, maxProbeGap)
 	c.ease(now, next, excess)
 }
 

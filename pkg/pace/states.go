@@ -83,7 +83,9 @@ func (c *Controller) become(s state, now time.Duration) {
 		c.set(c.limit * cruiseGain)
 	}
 	if s == cruising {
-		c.probeAt = now + c.probeGap
+		if c.probeAt = now + c.probeGap; c.isRepeat {
+			c.probeAt = now + c.cfg.Interval
+		}
 	}
 }
 
@@ -244,11 +246,17 @@ func (c *Controller) brake(now time.Duration, next uint64) bool {
 			return true
 		}
 		c.free = 0
-		c.limit = min(c.limit, max(byCapacity(over)[len(over)/2].capacity, c.limit/2))
+		if over = slices.DeleteFunc(over, func(t *track) bool { return !t.isBusy && !t.isFull }); len(over) == 0 && c.brakes < 2 {
+			c.ease(now, next, startBuffer) // a moment's pause has made it, not the rate
+			return true
+		}
+		if len(over) > 0 {
+			c.limit = min(c.limit, max(byCapacity(over)[len(over)/2].capacity, c.limit/2))
+		}
 	default:
 		return false
 	}
-	c.budget, c.probeGap = queueBudget, min(2*c.probeGap, maxProbeGap)
+	c.budget, c.probeGap = queueBudget, minProbeGap
 	c.ease(now, next, startBuffer)
 	return true
 }

@@ -35,6 +35,7 @@ type track struct {
 	refusedAt  time.Duration // when some were, last; 0 if never
 	taken      Rate          // what it takes, while it refuses some
 	isFull     bool          // the queue has overflowed in the last sample
+	isBusy     bool          // there was a queue all through the last sample
 	level      float64       // queue when the probe began
 	peak       float64       // greatest queue since
 	busyRate   Rate          // of arrival since, in the last sample that ended in a queue
@@ -69,6 +70,7 @@ func (t *track) observe(now time.Duration, s Sample, frame float64, isStarting b
 	t.take(now, s, min(passed, t.sent))
 	before := t.queue
 	t.queue = (s.Delay - t.lowest(now, s.Delay)).Seconds() * float64(min(passed, t.sent))
+	t.isBusy = min(before, t.queue) > queueBudget/2
 	excess := lost - t.loss
 	t.peak = max(t.peak, t.queue)
 	if t.queue > t.level+minExcess/2 {

@@ -44,6 +44,9 @@ type Faults struct {
 	Duplicate              float64       // share that comes twice
 	Reorder                float64       // share that comes late, by ReorderMin to ReorderMax
 	ReorderMin, ReorderMax time.Duration
+	// What comes in a stall, of a processor that does something else, is late: it comes
+	// at the stall's end. They last for StallLen on average, once in StallGap.
+	StallLen, StallGap time.Duration
 }
 
 // A Host is one receiver.

@@ -14,6 +14,8 @@ type dice struct {
 	untilLoss int
 	burstFrom time.Duration
 	burstEnd  time.Duration
+	stallFrom time.Duration
+	stallEnd  time.Duration
 }
 
 func newDice(f Faults, seed, stream uint64) dice {
@@ -21,6 +23,9 @@ func newDice(f Faults, seed, stream uint64) dice {
 	d.throwLoss()
 	if f.BurstGap > 0 {
 		d.throwBurst(0)
+	}
+	if f.StallGap > 0 {
+		d.throwStall(0)
 	}
 	return d
 }
@@ -36,6 +41,25 @@ func (d *dice) throwLoss() {
 func (d *dice) throwBurst(after time.Duration) {
 	d.burstFrom = after + time.Duration(d.rnd.ExpFloat64()*float64(d.f.BurstGap))
 	d.burstEnd = d.burstFrom + d.f.BurstLen
+}
+
+func (d *dice) throwStall(after time.Duration) {
+	d.stallFrom = after + time.Duration(d.rnd.ExpFloat64()*float64(d.f.StallGap))
+	d.stallEnd = d.stallFrom + time.Duration(d.rnd.ExpFloat64()*float64(d.f.StallLen))
+}
+
+// stalls returns when that is noticed what comes at a time.
+func (d *dice) stalls(at time.Duration) time.Duration {
+	if d.f.StallGap == 0 {
+		return at
+	}
+	for at >= d.stallEnd {
+		d.throwStall(d.stallEnd)
+	}
+	if at >= d.stallFrom {
+		return d.stallEnd
+	}
+	return at
 }
 
 // loses reports whether the next packet, at a time, is lost.

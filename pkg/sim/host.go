@@ -54,20 +54,21 @@ func (h *host) take(now time.Duration) {
 		if h.dice.loses(k.at) {
 			continue
 		}
+		at := h.dice.stalls(k.at)
 		if h.isPlain {
-			h.receive(k.at, k)
+			h.receive(at, k)
 			continue
 		}
-		if h.Filtered || h.isDown(k.at) {
+		if h.Filtered || h.isDown(at) {
 			continue
 		}
 		if h.dice.hits(h.Reorder) {
 			h.delay(*k)
 			continue
 		}
-		h.receive(k.at, k)
+		h.receive(at, k)
 		if h.dice.hits(h.Duplicate) {
-			h.receive(k.at, k)
+			h.receive(at, k)
 		}
 	}
 	h.takeLate(now)

@@ -171,3 +171,34 @@ func tcpShare(t *testing.T, seed uint64, link pace.Rate, hosts []Host, isReno bo
 	return float64(rateOf(a, b, frame) / link), float64((b.Flows-a.Flows)*frame) / 4 / float64(link),
 		float64(rateOf(at(6500*time.Millisecond), at(8*time.Second), frame) / link)
 }
+
+// TestStallsCostLittle: a processor before the switch that does something else for a
+// moment lets packets queue, and makes nobody think that the link is slower. A stall of
+// 1 ms is 125 KB here, half of what the port holds. Print it with -v.
+func TestStallsCostLittle(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		length, gap time.Duration // on average
+		least       float64       // share of the link, of the whole time, on average
+	}{
+		{300 * time.Microsecond, 20 * time.Millisecond, .935},
+		{time.Millisecond, 200 * time.Millisecond, .94},
+		{time.Millisecond, 50 * time.Millisecond, .84},
+		{3 * time.Millisecond, 200 * time.Millisecond, .87},
+	} {
+		t.Run(fmt.Sprintf("%v in %v", tt.length, tt.gap), func(t *testing.T) {
+			t.Parallel()
+			const seeds = 6
+			mean := 0.0
+			for seed := range uint64(seeds) {
+				r := Run(Config{Seed: seed + 1, Hosts: Same(4, Faults{}), Shared: Faults{StallLen: tt.length, StallGap: tt.gap}, Size: 256 * mb})
+				mustFinish(t, "stalls", r)
+				mean += linkTime(r, gigabit).Seconds() / r.LastDone().Seconds() / seeds
+			}
+			t.Logf("%.3f of the link", mean)
+			if mean < tt.least {
+				t.Errorf("%.3f of the link, %.3f are due", mean, tt.least)
+			}
+		})
+	}
+}

@@ -400,6 +400,7 @@ func (s *session) send(now time.Duration, id wire.PacketID) {
 	if s.shared.loses(at) {
 		return
 	}
+	at = s.shared.stalls(at)
 	for _, p := range s.ports {
 		if !p.enter(at, k) {
 			s.result.Dropped++
