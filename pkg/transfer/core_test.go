@@ -228,6 +228,57 @@ func TestFault11NoStep(t *testing.T) {
 	}
 }
 
+// TestLateSenderIsNoQueue: of packets that a busy machine sends late no host has a queue
+// that the rate would be lowered for, if the core is told.
+func TestLateSenderIsNoQueue(t *testing.T) {
+	if rate := leastRate(t, true); rate < 95*pace.Mbps {
+		t.Errorf("the rate fell to %v", rate)
+	}
+	if rate := leastRate(t, false); rate > 92*pace.Mbps {
+		t.Errorf("the rate was %v and more, though the core could not know", rate)
+	}
+}
+
+// leastRate sends at 100 Mb/s to one host, each fifth and sixth report's last packets 20 ms
+// late, and returns the least rate meanwhile.
+func leastRate(t *testing.T, isTold bool) (least pace.Rate) {
+	c := &coreTest{T: t, Sender: NewSender(SenderConfig{
+		Geometry: coreGeometry, Mode: wire.File, Size: uint64(200 * coreGeometry.BlockSize()),
+		Receivers: 1, Initial: 100 * pace.Mbps, MaxRate: 100 * pace.Mbps,
+	})}
+	c.Join(0, 0, rangeset.Set{})
+	c.Start(0)
+	least = pace.Gbps
+	for report := range 100 {
+		for next := c.now + c.interval; c.now < next; {
+			c.load()
+			n, wait := 0, time.Duration(0)
+			for wait == 0 {
+				if _, ok, w := c.NextPacket(c.now); ok {
+					n++
+				} else {
+					wait = w
+				}
+			}
+			if isLast := c.now+wait >= next; isLast && report%6 >= 4 {
+				c.now += 20 * time.Millisecond
+			}
+			if isTold {
+				c.Left(n, c.now)
+			}
+			if c.now < next {
+				c.now += wait
+			}
+			c.Tick(c.now)
+		}
+		arrived := c.Counter()
+		c.Report(c.now, 0, &wire.Report{At: c.now, Counter: arrived, Counters: wire.Counters{Received: arrived}, Next: wire.Block(arrived / wire.BlockPackets)})
+		c.Tick(c.now)
+		least = min(least, c.Rate())
+	}
+	return least
+}
+
 func TestSenderAllocatesNothingPerPacket(t *testing.T) {
 	c := newCoreTest(t, 60, 1)
 	c.load()

@@ -120,6 +120,7 @@ func (s *sending) addToRun(h wire.Header, payload []byte) bool {
 // flushRun sends the run.
 func (s *sending) flushRun() {
 	if len(s.run) > 0 {
+		s.core.Left(s.inRun, s.clock.now())
 		if err := s.tx.SendRun(s.run, s.datagram()); err != nil {
 			s.fatal = err
 		}

@@ -228,6 +228,18 @@ func (s *Sender) stamp(now, slot time.Duration) uint64 {
 	return c
 }
 
+// Left tells that the last n packets did not leave before a moment. A thread that gets
+// no core, or whose kernel delivers to many hosts in the call that sends, is behind what
+// the bucket says: to the hosts' times that would look like a queue in the network. They
+// may have left a little later still: a time after their arriving would have all others
+// seem to queue for as long as the least delay is believed.
+func (s *Sender) Left(n int, from time.Duration) {
+	for i := range uint64(n) {
+		at := &s.sentAt[(s.counter-1-i)%sentTimes]
+		*at = max(*at, from)
+	}
+}
+
 // Counter returns the counter that the next packet has to get.
 func (s *Sender) Counter() uint64 { return s.counter }
 
