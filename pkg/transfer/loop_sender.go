@@ -306,6 +306,7 @@ func (s *sending) loop(ctx context.Context) error {
 		s.takeWork()
 		now := s.clock.now()
 		wait := s.step(now)
+		wait -= s.clock.now() - now // sending takes time as well, in which packets fall due
 		switch {
 		case s.fatal != nil:
 			return s.fatal
