@@ -20,9 +20,10 @@ const (
 	// cruiseGain leaves a queue that some burst made the room to drain.
 	cruiseGain = 0.997
 	// drainGain empties the queue that the start-up left, easeGain that of a
-	// probe.
+	// probe, stayGain one that stayed.
 	drainGain = 0.6
 	easeGain  = 0.9
+	stayGain  = 0.75
 
 	// queueBudget is how many bytes a probe puts into the queue at most, beside
 	// one burst: a quarter of the 256 KB that a plain switch has for a port.

@@ -269,6 +269,9 @@ func (c *Controller) ease(now time.Duration, next uint64, bytes float64) {
 	if c.limit.Time(bytes/(1-gain)) > maxDrain { // a slow link: its queue lasts long
 		gain = max(drainGain, 1-bytes/(float64(c.limit)*maxDrain.Seconds()))
 	}
+	if c.brakes > 1 { // it stayed: whose it is has to be known soon
+		gain = min(gain, stayGain)
+	}
 	c.drainTime = min(c.limit.Time(bytes/(1-gain)), maxDrain)
 	c.set(c.limit * Rate(gain))
 }
