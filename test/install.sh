@@ -24,6 +24,7 @@ iptables:iptables
 ethtool:ethtool
 iperf3:iperf3
 sudo:sudo
+/usr/bin/python3:python3
 ansible:ansible-core
 ansible-lint:ansible-lint
 yamllint:yamllint

@@ -151,13 +151,13 @@ func TestFault71PortTaken(t *testing.T) {
 			f := newFleet(t, fleetConfig{Targets: 2})
 			_, err := f.Host("h2").Occupy(within(t, 20*time.Second), address)
 			f.must(err)
-			pid := f.Host("h2").FindProcesses("iperf3")[0].PID
+			pid := f.Host("h2").FindProcesses("http.server")[0].PID
 			b := smallBundle(t)
 			r := f.distribute(f.put(b))
 			r.wantCode(exitFailed)
 			r.want("h2", "failed", "port")
-			if why := r.host("h2").why(); !strings.Contains(why, fmt.Sprint(pid)) || !strings.Contains(why, "iperf3") {
-				t.Errorf("the reason does not name process %d, iperf3: %q", pid, why)
+			if why := r.host("h2").why(); !strings.Contains(why, fmt.Sprint(pid)) || !strings.Contains(why, "python3") {
+				t.Errorf("the reason does not name process %d, python3: %q", pid, why)
 			}
 			f.wantLocal(r, b, f.Host("h1"))
 		})

@@ -50,7 +50,7 @@ func TestFault46SharesWithTCP(t *testing.T) {
 func (b *bedB) share(control string) (tcp, group, both float64) {
 	b.t.Helper()
 	h1, other := b.hosts[0], b.Host("other")
-	server, err := h1.Occupy(within(b.t, 10*time.Second), h1.Addr().String()+":5201")
+	server, err := h1.Iperf(within(b.t, 10*time.Second), h1.Addr().String()+":5201")
 	b.must(err)
 	defer server.Stop(time.Second)
 	b.must(h1.Count("tcp", "tcp dport 5201"))

@@ -174,7 +174,7 @@ func TestFault46Competition(t *testing.T) {
 	for _, h := range x.hosts {
 		x.must(x.Switch(lab.Management).LimitPort(h.Name(), "100mbit"))
 	}
-	server, err := h1.Occupy(within(t, 10*time.Second), h1.Addr().String()+":5201")
+	server, err := h1.Iperf(within(t, 10*time.Second), h1.Addr().String()+":5201")
 	x.must(err)
 	defer server.Stop(time.Second)
 	sum := x.put(castBytes)

@@ -78,11 +78,23 @@ func (h *Host) LimitRate(rate string) error {
 		"tbf", "rate", rate, "burst", "64k", "limit", "16m")
 }
 
-// Occupy lets another program listen on a TCP address, "127.0.0.1:4000". The
-// caller stops the process, or the lab's end does.
+// Occupy lets another program listen on a TCP address, "127.0.0.1:4000", and never
+// leave it. The caller stops the process, or the lab's end does.
 func (h *Host) Occupy(ctx context.Context, address string) (*Process, error) {
 	host, port, _ := strings.Cut(address, ":")
-	p, err := h.Start(Cmd{Args: []string{"iperf3", "--server", "--bind", host, "--port", port}})
+	return h.listen(ctx, address, "/usr/bin/python3", "-m", "http.server", "--directory", "/run", "--bind", host, port)
+}
+
+// Iperf lets iperf3 listen on a TCP address, for a client of its kind. It leaves the
+// address for a moment after each connection.
+func (h *Host) Iperf(ctx context.Context, address string) (*Process, error) {
+	host, port, _ := strings.Cut(address, ":")
+	return h.listen(ctx, address, "iperf3", "--server", "--bind", host, "--port", port)
+}
+
+// listen starts a program and waits until it listens.
+func (h *Host) listen(ctx context.Context, address string, args ...string) (*Process, error) {
+	p, err := h.Start(Cmd{Args: args})
 	if err != nil {
 		return nil, err
 	}
