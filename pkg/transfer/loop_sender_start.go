@@ -12,8 +12,8 @@ const (
 	// canaries, before data is sent in the safe form.
 	canaryWait = 50 * time.Millisecond
 	// sureWait is how much longer while some host has told of small ones only: it may
-	// just be slow to tell of the rest.
-	sureWait = 200 * time.Millisecond
+	// just be slow to tell of the rest, and would get a copy of its own.
+	sureWait = time.Second
 	// canaryFirst and canaryLater are the times between rounds of canaries,
 	// before the start and after it.
 	canaryFirst = 10 * time.Millisecond
