@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -36,28 +38,31 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serveRegistry is `daisy-mcast registry serve`, as far as agents use it.
+// serveRegistry is `daisy-mcast registry serve`, as far as agents use it: with an
+// argument that it does not know it ends, for what is left out here is missed only where
+// processes are slow. A successor that did not wait for its predecessor's address was.
 func serveRegistry(args []string) int {
 	var cfg registry.ServeConfig
-	for i := 0; i+1 < len(args); i += 2 {
-		switch value := args[i+1]; args[i] {
-		case "--store":
-			cfg.Store = value
-		case "--identity":
-			cfg.Identity = value
-		case "--listen":
-			cfg.Listen = append(cfg.Listen, value)
-		case "--tls-listen":
-			cfg.TLSListen = append(cfg.TLSListen, value)
-		case "--cert":
-			cfg.CertFile = value
-		case "--key":
-			cfg.KeyFile = value
+	add := func(list *[]string) func(string) error {
+		return func(value string) error {
+			*list = append(*list, value)
+			return nil
 		}
 	}
+	f := flag.NewFlagSet("registry serve", flag.ExitOnError)
+	f.StringVar(&cfg.Store, "store", "", "")
+	f.StringVar(&cfg.Identity, "identity", "", "")
+	f.Func("listen", "", add(&cfg.Listen))
+	f.Func("tls-listen", "", add(&cfg.TLSListen))
+	f.StringVar(&cfg.CertFile, "cert", "", "")
+	f.StringVar(&cfg.KeyFile, "key", "", "")
+	f.DurationVar(&cfg.Wait, "wait", 0, "")
+	f.Int("log-limit", 0, "")
+	_ = f.Parse(args)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if registry.Serve(ctx, cfg) != nil {
+	if err := registry.Serve(ctx, cfg); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return 0
