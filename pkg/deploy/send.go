@@ -25,8 +25,9 @@ func (r *run) send(ctx context.Context) error {
 
 	sending, stop := context.WithCancel(ctx)
 	defer stop()
-	ended := make(chan error, 1) // has sendPack's error when the sender has ended
-	go func() { ended <- r.sendPack(sending, pack, to) }()
+	ended := make(chan error, 1)   // has sendPack's error when the sender has ended
+	order := r.sendOrder(pack, to) // before hosts tell what they lack anew
+	go func() { ended <- r.sendPack(sending, order) }()
 	select {
 	case <-r.accepts:
 	case err := <-ended:
@@ -87,11 +88,9 @@ func (r *run) sendTime() time.Duration {
 	return left - min(left/ProofShare, ProofReserve)
 }
 
-// sendPack makes the sender send. What it answers is only told here, for hosts
-// that wait for bytes fail each by its own account. An agent that is gone ends the
-// run: nobody knows what else is gone there.
-func (r *run) sendPack(ctx context.Context, pack message.Indexes, to []*host) error {
-	req := message.Send{
+// sendOrder is what the sender is asked for.
+func (r *run) sendOrder(pack message.Indexes, to []*host) message.Send {
+	order := message.Send{
 		Carrier:     r.carrier,
 		SetID:       r.set.ID,
 		Pack:        pack,
@@ -104,11 +103,18 @@ func (r *run) sendPack(ctx context.Context, pack message.Indexes, to []*host) er
 		DSCP:        r.cfg.DSCP,
 	}
 	for _, h := range to {
-		req.Clients = append(req.Clients, h.checked.LocalIP)
-		req.Pins = append(req.Pins, h.checked.Pin)
+		order.Clients = append(order.Clients, h.checked.LocalIP)
+		order.Pins = append(order.Pins, h.checked.Pin)
 	}
+	return order
+}
+
+// sendPack makes the sender send. What it answers is only told here, for hosts
+// that wait for bytes fail each by its own account. An agent that is gone ends the
+// run: nobody knows what else is gone there.
+func (r *run) sendPack(ctx context.Context, order message.Send) error {
 	var res message.SendResult
-	err := r.sender.call(ctx, message.CallSend, req, &res)
+	err := r.sender.call(ctx, message.CallSend, order, &res)
 	r.report.SentBytes, r.report.SenderRepaired = res.Bytes, res.Repaired
 	switch {
 	case err == nil || errors.Is(ctx.Err(), context.Canceled):

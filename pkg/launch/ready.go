@@ -34,6 +34,7 @@ func (s Spec) ready(ctx context.Context, inst instance, limit time.Duration) err
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	pause := firstPause
+	var before error
 	for {
 		seen, err := s.readyNow(ctx, inst)
 		var exposed *ExposedError
@@ -43,6 +44,8 @@ func (s Spec) ready(ctx context.Context, inst instance, limit time.Duration) err
 		if errors.As(err, &exposed) || errors.Is(err, os.ErrPermission) || seen.fault != "" {
 			return fmt.Errorf("%w: %w", ErrNotReady, err)
 		}
+		err = unlessCut(ctx, err, before)
+		before = err
 		select {
 		case <-ctx.Done():
 			if parent.Err() != nil {
@@ -53,6 +56,15 @@ func (s Spec) ready(ctx context.Context, inst instance, limit time.Duration) err
 			pause = min(2*pause, longestPause)
 		}
 	}
+}
+
+// unlessCut returns what a look has found - or, when time ended while it looked, what the
+// one before had: that the time was over is no reason to give.
+func unlessCut(ctx context.Context, err, before error) error {
+	if before != nil && ctx.Err() != nil {
+		return before
+	}
+	return err
 }
 
 // readyNow looks once.

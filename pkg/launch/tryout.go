@@ -54,16 +54,18 @@ func (s Spec) tryOut(ctx context.Context) error {
 
 // awaitTrial waits until the process answers with the registry's identity.
 func (s Spec) awaitTrial(ctx context.Context, pid int, ended <-chan struct{}) error {
+	var seen error
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := s.answers(ctx, pid)
 		if err == nil {
 			return nil
 		}
+		seen = unlessCut(ctx, err, seen)
 		select {
 		case <-ended:
 			return errEnded
 		case <-ctx.Done():
-			return err
+			return seen
 		case <-time.After(pause):
 		}
 	}

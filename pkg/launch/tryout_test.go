@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func TestFault73TriedOutBeside(t *testing.T) {
 			t.Parallel()
 			modes(t, func(b *bench) {
 				old := b.start()
-				b.spec.ReadyTimeout = time.Second
+				b.spec.ReadyTimeout = 5 * time.Second // of which a process may take most to be there at all
 				b.fault("trial " + fault)
 				if err := b.startFails(); !errors.Is(err, ErrNotReady) || !strings.Contains(err.Error(), want) {
 					b.Errorf("got %v, want ErrNotReady with %q", err, want)
@@ -36,6 +37,23 @@ func TestFirstStartIsNoTrial(t *testing.T) {
 	b := newBench(t)
 	b.fault("trial dies")
 	b.start()
+}
+
+// What was wrong is told, not that the last look was cut short.
+func TestUnlessCut(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	first, second := errors.New("500"), errors.New("another")
+	if got := unlessCut(ctx, second, first); got != second {
+		t.Errorf("while there is time: %v", got)
+	}
+	cancel()
+	if got := unlessCut(ctx, ctx.Err(), first); got != first {
+		t.Errorf("at the end: %v", got)
+	}
+	if got := unlessCut(ctx, second, nil); got != second {
+		t.Errorf("the only look: %v", got)
+	}
 }
 
 func TestTailBufferKeepsTheEnd(t *testing.T) {

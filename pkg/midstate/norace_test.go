@@ -1,0 +1,5 @@
+//go:build !race
+
+package midstate
+
+const raceEnabled = false
