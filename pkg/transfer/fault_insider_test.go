@@ -298,6 +298,22 @@ func TestFault56ReadyAndDoneOftenAndEarly(t *testing.T) {
 	}
 }
 
+// TestFault56ByeFinished: a member that says that it is finished, in place of DONE, has not
+// got the stream, and nobody waits for it.
+func TestFault56ByeFinished(t *testing.T) {
+	s, want := faultSession(t, 2, 4<<20)
+	wait := s.withRogue(t, func(r *rogue) {
+		r.say(wire.Bye{Reason: wire.Finished})
+		r.wantBye(wire.Misbehaved)
+	})
+	s.run()
+	wait()
+	s.wantAll(want, s.hosts[0])
+	if r := s.resultOf(s.hosts[1]); r.Done || r.Reason != wire.Misbehaved {
+		t.Errorf("the result of the rogue is %+v", r)
+	}
+}
+
 // afterBytes is closed when a host has written so much.
 func (h *testHost) afterBytes(n int64) <-chan struct{} {
 	c := make(chan struct{})

@@ -316,6 +316,9 @@ func TestSilentReceiverDoesNotHoldTheStart(t *testing.T) {
 		c.close(0)
 	}
 	s.wantAll(want, s.hosts[0])
+	if r := s.resultOf(mute); r.Done || r.Reason != wire.Late {
+		t.Errorf("the result of the silent one is %+v", r)
+	}
 	if s.took > 3*time.Second {
 		t.Errorf("took %v", s.took)
 	}

@@ -226,6 +226,9 @@ func (s *sending) hear(p *peer, m wire.Message) {
 	case wire.Done:
 		s.done(now, p, m)
 	case wire.Bye:
+		if m.Reason == wire.Finished { // that is the sender's to say, to a DONE that it has checked
+			m = wire.Bye{Reason: wire.Misbehaved, Text: "it says to be finished"}
+		}
 		s.dismiss(p, m.Reason, cmpText(m.Text, "it gave up"))
 	default:
 		s.dismiss(p, wire.Misbehaved, unexpected(m).Error())
@@ -336,7 +339,7 @@ func (s *sending) part(err error) {
 	reason, text := wire.Local, ""
 	switch {
 	case err == nil:
-		reason = wire.Finished // nobody is left
+		reason = wire.Late // who is left was not READY
 	case errors.Is(err, wire.ErrExhausted):
 		reason = wire.Exhausted
 	case !errors.Is(err, ErrSource):
