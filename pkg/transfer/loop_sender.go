@@ -304,9 +304,7 @@ func (s *sending) loop(ctx context.Context) error {
 	s.joinBy = s.clock.now() + s.cfg.JoinTimeout
 	for {
 		s.takeWork()
-		now := s.clock.now()
-		wait := s.step(now)
-		wait -= s.clock.now() - now // sending takes time as well, in which packets fall due
+		wait := s.turn()
 		switch {
 		case s.fatal != nil:
 			return s.fatal
@@ -339,7 +337,15 @@ func (s *sending) takeWork() {
 	s.seat()
 }
 
-// step does what is due at now and returns how long nothing is.
+// turn does what is due and returns how long nothing is from then on: sending takes time
+// as well, in which packets fall due.
+func (s *sending) turn() time.Duration {
+	now := s.clock.now()
+	wait := s.step(now)
+	return wait - (s.clock.now() - now)
+}
+
+// step does what is due at now and returns how long after now nothing is.
 func (s *sending) step(now time.Duration) time.Duration {
 	if !s.isBegun {
 		wait := s.prepare(now)
