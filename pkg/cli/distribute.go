@@ -98,7 +98,7 @@ func runDistribute(ctx context.Context, std *streams, opt distributeOptions, bun
 		return err
 	}
 	if opt.hostFlags.hosts == "-" {
-		list, err := io.ReadAll(io.LimitReader(std.In, maxListInput))
+		list, err := unlessDone(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(std.In, maxListInput)) })
 		if err != nil {
 			return usage(fmt.Errorf("reading the host list: %w", err), "")
 		}

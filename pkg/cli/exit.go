@@ -1,5 +1,7 @@
 package cli
 
+import "errors"
+
 // The exit codes of every command.
 const (
 	ExitOK          = 0   // done; of distribute: every host serves the images itself
@@ -27,7 +29,11 @@ func (e *ExitError) Error() string {
 
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// usage makes err one of bad usage or bad input.
+// usage makes err one of bad usage or bad input, unless it is that of a signal which came
+// while the input was waited for.
 func usage(err error, hint string) error {
+	if errors.Is(err, errInterrupted) {
+		return &ExitError{Code: ExitInterrupted, Err: err}
+	}
 	return &ExitError{Code: ExitUsage, Err: err, Hint: hint}
 }

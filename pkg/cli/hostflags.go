@@ -61,7 +61,7 @@ func (f hostFlags) load(ctx context.Context, std *streams) (*hostSet, error) {
 	var set *hostSet
 	var err error
 	if f.hosts != "" {
-		set, err = f.loadList(std)
+		set, err = f.loadList(ctx, std)
 	} else {
 		set, err = f.loadDaisy(ctx)
 	}
@@ -103,14 +103,13 @@ func (f *hostFlags) check() error {
 	return nil
 }
 
-func (f *hostFlags) loadList(std *streams) (*hostSet, error) {
-	var list *hostlist.List
-	var err error
-	if f.hosts == "-" {
-		list, err = hostlist.Read("standard input", std.In)
-	} else {
-		list, err = hostlist.Load(f.hosts)
-	}
+func (f *hostFlags) loadList(ctx context.Context, std *streams) (*hostSet, error) {
+	list, err := unlessDone(ctx, func() (*hostlist.List, error) {
+		if f.hosts == "-" {
+			return hostlist.Read("standard input", std.In)
+		}
+		return hostlist.Load(f.hosts)
+	})
 	if err != nil {
 		return nil, err
 	}

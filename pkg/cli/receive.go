@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -52,15 +53,23 @@ The token that the sender printed comes from a file, from standard input or from
 a prompt; never from the command line, which every user of this host can read.
 
 Every byte is verified before it is written. FILE appears when it is complete
-and on its disk; the exit code is 0 only then. If it does not come so far, what is
-verified stays in FILE.part, with a journal of it in FILE.part.journal; the next
-receive of the same content to FILE, with that sender's token, asks for the rest
-only. What was kept is read and verified again first.`,
+and on its disk. If it does not come so far, what is verified stays in FILE.part,
+with a journal of it in FILE.part.journal; the next receive of the same content to
+FILE, with that sender's token, asks for the rest only. What was kept is read and
+verified again first.
+
+The exit code is 0 if all is here, verified; 2 if nothing was begun, 4 if it failed,
+130 if it was interrupted.`,
 		Example: `  daisy-mcast receive --local-ip 10.20.11.7 --token-file token --out kolla.tgz
   ssh deploy cat token | daisy-mcast receive --local-ip 10.20.11.7 --token-file - | tar x`,
-		Args: argCount(0, 0),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 { // not to be repeated: it may be a token
+				return usage(errors.New("receive: there are no arguments, and the token never is one"), "give it by --token-file FILE, or - for standard input, or at the prompt")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := opts.parse(std); err != nil {
+			if err := opts.parse(cmd.Context(), std); err != nil {
 				return usage(fmt.Errorf("receive: %w", err), "see 'daisy-mcast receive --help'")
 			}
 			return runReceive(cmd.Context(), std, opts)
@@ -70,7 +79,7 @@ only. What was kept is read and verified again first.`,
 	return cmd
 }
 
-func (o *receiveOptions) parse(std *streams) (err error) {
+func (o *receiveOptions) parse(ctx context.Context, std *streams) (err error) {
 	c := &o.config
 	if c.LocalIP, err = parseLocalIP(o.localIP); err != nil {
 		return err
@@ -78,7 +87,10 @@ func (o *receiveOptions) parse(std *streams) (err error) {
 	if c.ConnectTimeout <= 0 {
 		return errors.New("--connect-timeout must be more than 0")
 	}
-	text, err := readToken(std, o.tokenFile)
+	if o.out == "" {
+		return errors.New("--out is empty: want a file, or - for standard output")
+	}
+	text, err := readToken(ctx, std, o.tokenFile)
 	if err != nil {
 		return err
 	}
@@ -91,19 +103,21 @@ func (o *receiveOptions) parse(std *streams) (err error) {
 }
 
 // readToken reads a line from a file, standard input or a terminal.
-func readToken(std *streams, file string) (string, error) {
-	switch file {
-	case "":
-		return askToken(std)
-	case "-":
-		return readTokenLine(std.In)
+func readToken(ctx context.Context, std *streams, file string) (string, error) {
+	if file == "" {
+		return askToken(ctx, std)
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return "", fmt.Errorf("reading the token: %w", err)
-	}
-	defer f.Close()
-	return readTokenLine(f)
+	return unlessDone(ctx, func() (string, error) {
+		if file == "-" {
+			return readTokenLine(std.In)
+		}
+		f, err := os.Open(file)
+		if err != nil {
+			return "", fmt.Errorf("reading the token: %w", err)
+		}
+		defer f.Close()
+		return readTokenLine(f)
+	})
 }
 
 func readTokenLine(r io.Reader) (string, error) {
@@ -115,13 +129,19 @@ func readTokenLine(r io.Reader) (string, error) {
 }
 
 // askToken prompts for the token, which is not shown.
-func askToken(std *streams) (string, error) {
+func askToken(ctx context.Context, std *streams) (string, error) {
 	f, ok := std.In.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return "", errors.New("there is no terminal to ask for the token: --token-file FILE, or - for standard input")
 	}
+	fd := int(f.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("asking for the token: %w", err)
+	}
+	defer term.Restore(fd, before) // for when ReadPassword is left waiting
 	fmt.Fprint(std.Err, "token: ")
-	text, err := term.ReadPassword(int(f.Fd()))
+	text, err := unlessDone(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
 	fmt.Fprintln(std.Err)
 	if err != nil {
 		return "", fmt.Errorf("reading the token: %w", err)
@@ -130,7 +150,7 @@ func askToken(std *streams) (string, error) {
 }
 
 func runReceive(ctx context.Context, std *streams, opts receiveOptions) error {
-	out, err := openOutput(std.Out, opts.out)
+	out, err := openOutput(ctx, std.Out, opts.out)
 	if err != nil {
 		return usage(fmt.Errorf("receive: %w", err), "")
 	}
@@ -149,7 +169,10 @@ func runReceive(ctx context.Context, std *streams, opts receiveOptions) error {
 	if err == nil {
 		return nil
 	}
-	hint := receiveHint(err)
+	hint := ""
+	if ctx.Err() == nil {
+		hint = receiveHint(err)
+	}
 	if kept := out.abandon(); kept != "" {
 		hint = strings.TrimPrefix(hint+"; "+kept, "; ")
 	}
@@ -162,6 +185,7 @@ func runReceive(ctx context.Context, std *streams, opts receiveOptions) error {
 // receiveHint says what to do about err, if there is something.
 func receiveHint(err error) string {
 	var bye *transfer.ByeError
+	var network *net.OpError
 	switch {
 	case errors.Is(err, transfer.ErrSenderKey):
 		return "another program answers at the sender's address, or the token is of an older sending"
@@ -169,6 +193,8 @@ func receiveHint(err error) string {
 		return "use the same version of daisy-mcast on both sides"
 	case errors.As(err, &bye) && bye.Reason == wire.Gone:
 		return "a stream cannot be joined late, or by a host that does not keep up; send a file"
+	case errors.As(err, &network) && network.Op == "dial":
+		return "see that 'send' still waits there, that its TCP port is open, and that --local-ip is on the way to it"
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -29,12 +30,12 @@ type output struct {
 	journal *transfer.Journal
 }
 
-func openOutput(stdout io.Writer, name string) (*output, error) {
+func openOutput(ctx context.Context, stdout io.Writer, name string) (*output, error) {
 	if name == "-" {
 		f, _ := stdout.(*os.File)
 		return &output{sink: transfer.StreamSink(stdout), file: f}, nil
 	}
-	f, err := atomicfile.InPlace(name)
+	f, err := unlessDone(ctx, func() (*os.File, error) { return atomicfile.InPlace(name) })
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func openOutput(stdout io.Writer, name string) (*output, error) {
 	name = atomicfile.Behind(name)
 	j, err := transfer.OpenJournal(name + journalSuffix)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name+journalSuffix, err)
+		return nil, err
 	}
 	f, err = os.OpenFile(name+partSuffix, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o666)
 	if err != nil {

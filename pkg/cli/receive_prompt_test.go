@@ -45,7 +45,7 @@ func TestFault77TokenIsAskedForAndNotShown(t *testing.T) {
 	var asked bytes.Buffer
 	got := make(chan string, 1)
 	go func() {
-		text, err := askToken(&streams{In: program, Err: &asked})
+		text, err := askToken(t.Context(), &streams{In: program, Err: &asked})
 		if err != nil {
 			t.Error(err)
 		}

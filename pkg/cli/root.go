@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,7 @@ func Main(args []string, in io.Reader, out, errw io.Writer) int {
 	defer progress.HoldBrokenPipe()()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, func() { time.AfterFunc(signalGrace, stop) })
 	std := &streams{In: in, Out: out, Err: errw}
 	root := newRootCommand(std)
 	root.SetArgs(args)

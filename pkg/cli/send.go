@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -74,8 +75,8 @@ or by hand. It is a secret, and of use for this sending only.
 A file can be read again: receivers that come late or lose much get what they
 miss. Of a stream only a window is kept, and a receiver that falls out of it is
 given up. What became of each receiver is told on standard error, and by --report
-as JSON; the exit code is 0 only if all have every byte, verified, and 4 if some
-have not. A receiver that holds up the others is served after them, see
+as JSON; the exit code is 0 only if all have every byte, verified, 4 if some have
+not, 2 if nothing was begun, and 130 after an interrupt. A receiver that holds up the others is served after them, see
 --slow-hosts; one that comes back, or late, gets what it misses. The sending of a
 file has an end, see --timeout: what is verified on a receiver by then stays there.`,
 		Example: `  daisy-mcast send --local-ip 10.20.11.2 --receivers 16 --token-file token kolla.tgz
@@ -150,7 +151,7 @@ func parseLocalIP(s string) (netip.Addr, error) {
 }
 
 func runSend(ctx context.Context, std *streams, opts sendOptions, args []string) error {
-	src, closeSource, err := openSource(std, args)
+	src, closeSource, err := openSource(ctx, std, args)
 	if err != nil {
 		return usage(fmt.Errorf("send: %w", err), "")
 	}
@@ -179,6 +180,13 @@ func runSend(ctx context.Context, std *streams, opts sendOptions, args []string)
 		return usage(fmt.Errorf("send: %w", err), "")
 	}
 	result, err := sendUntil(ctx, opts.deadline(src), cfg, ln, src)
+	if err != nil && len(result.Hosts) == 0 {
+		hint := "" // nothing was begun
+		if errors.Is(err, unix.ENETUNREACH) {
+			hint = "see that the interface of --local-ip is up"
+		}
+		return usage(fmt.Errorf("send: %w", err), hint)
+	}
 	printSent(std.Err, result)
 	if werr := writeSendReport(opts.report, result, err); werr != nil {
 		fmt.Fprintf(std.Err, "daisy-mcast: writing the report: %v\n", werr)
@@ -186,8 +194,10 @@ func runSend(ctx context.Context, std *streams, opts sendOptions, args []string)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return &ExitError{Code: ExitInterrupted, Err: errors.New("send: interrupted")}
-	case errors.Is(err, transfer.ErrNobody), errors.Is(err, transfer.ErrQuorum), errors.Is(err, transfer.ErrSource),
-		errors.Is(err, errSendDeadline):
+	case errors.Is(err, transfer.ErrNobody):
+		return &ExitError{Code: ExitFailed, Err: fmt.Errorf("send: %w", err),
+			Hint: fmt.Sprintf("run 'daisy-mcast receive' with the token on the receivers, within --join-timeout; they need TCP port %d of this host", opts.port)}
+	case errors.Is(err, transfer.ErrQuorum), errors.Is(err, transfer.ErrSource), errors.Is(err, errSendDeadline):
 		return &ExitError{Code: ExitFailed, Err: fmt.Errorf("send: %w", err)}
 	case err != nil:
 		return err
@@ -221,11 +231,11 @@ func sendUntil(ctx context.Context, limit time.Duration, cfg transfer.SendConfig
 
 // openSource opens what is to be sent: a file that can be read again, or a
 // stream.
-func openSource(std *streams, args []string) (src transfer.Source, closeSource func(), err error) {
+func openSource(ctx context.Context, std *streams, args []string) (src transfer.Source, closeSource func(), err error) {
 	in := std.In
 	closeSource = func() {}
 	if len(args) == 1 && args[0] != "-" {
-		f, err := os.Open(args[0])
+		f, err := unlessDone(ctx, func() (*os.File, error) { return os.Open(args[0]) })
 		if err != nil {
 			return src, nil, err
 		}
@@ -237,9 +247,13 @@ func openSource(std *streams, args []string) (src transfer.Source, closeSource f
 			closeSource()
 			return src, nil, err
 		}
-		if at, err := f.Seek(0, io.SeekCurrent); info.Mode().IsRegular() && err == nil {
-			size := info.Size() - at
-			return transfer.FileSource(io.NewSectionReader(f, at, size), size), closeSource, nil
+		if info.IsDir() {
+			closeSource()
+			return src, nil, fmt.Errorf("%s is a directory: send an archive of it, by tar c %[1]s | daisy-mcast send ...", f.Name())
+		}
+		// What says to have no bytes may have some, as in /proc.
+		if at, err := f.Seek(0, io.SeekCurrent); err == nil && info.Mode().IsRegular() && info.Size() > at {
+			return transfer.FileSource(io.NewSectionReader(f, at, math.MaxInt64-at), info.Size()-at), closeSource, nil
 		}
 	}
 	return transfer.StreamSource(in), closeSource, nil
@@ -261,13 +275,19 @@ func writeToken(out io.Writer, file string, token transfer.Token) error {
 // printSent prints a line for each receiver about which there is something to
 // say, and the result.
 func printSent(w io.Writer, r transfer.SendResult) {
+	missing := 0
 	for _, h := range r.Hosts {
 		switch {
+		case !h.Done && !h.Addr.IsValid():
+			missing++
 		case !h.Done:
 			fmt.Fprintf(w, "%s: %s\n", h.Name, because(h.Reason, h.Text))
 		case h.Detached != 0:
 			fmt.Fprintf(w, "%s: done, after the others: %v\n", h.Name, h.Detached)
 		}
+	}
+	if missing > 0 {
+		fmt.Fprintf(w, "%d of %d receivers did not join\n", missing, len(r.Hosts))
 	}
 	fmt.Fprintf(w, "sent %d bytes in %v%s: %d of %d receivers done; %d packets, of which %d parity and %d again; %d to single hosts, %d not let out; last pace %v\n",
 		r.Size, r.Elapsed.Round(time.Millisecond), rateText(r.Size, r.Elapsed), r.Done(), len(r.Hosts),

@@ -82,7 +82,8 @@ func readPassword(file string, in io.Reader) (remote.Secret, error) {
 func (f *sshFlags) hosts(ctx context.Context, std *streams, set *hostSet) ([]deploy.Host, error) {
 	var err error
 	if !f.becomePassword.IsSet() { // standard input has it once
-		if f.becomePassword, err = readPassword(f.becomePasswordFile, std.In); err != nil {
+		f.becomePassword, err = unlessDone(ctx, func() (remote.Secret, error) { return readPassword(f.becomePasswordFile, std.In) })
+		if err != nil {
 			return nil, err
 		}
 	}

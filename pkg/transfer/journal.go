@@ -57,7 +57,7 @@ func OpenJournal(name string) (*Journal, error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = ErrJournalBusy
+			err = &os.PathError{Op: "locking", Path: name, Err: ErrJournalBusy}
 		}
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
+	"math"
 )
 
 // A Source is what a sender sends. It is read once, in order, through Reader;
@@ -40,9 +41,10 @@ func (s plainSums) Sum() (sum [sha256.Size]byte) {
 	return sum
 }
 
-// FileSource reads a file, or anything like one.
+// FileSource reads a file, or anything like one, of size bytes. If there are more when
+// these are read the sending fails: the file grows.
 func FileSource(r io.ReaderAt, size int64) Source {
-	return Source{Reader: io.NewSectionReader(r, 0, size), Again: r, Size: size}
+	return Source{Reader: io.NewSectionReader(r, 0, math.MaxInt64), Again: r, Size: size}
 }
 
 // StreamSource reads what comes until its end.

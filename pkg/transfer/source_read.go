@@ -175,7 +175,7 @@ func (r *sourceReader) next(b *blockBuffer) (ok bool, err error) {
 		return false, r.finish()
 	}
 	if b == nil || r.size+1 > r.bound() {
-		return false, fmt.Errorf("%w: it has more than the %d bytes that it may have", ErrSource, r.bound())
+		return false, r.tooLong()
 	}
 	n, err := io.ReadFull(r.in, b.data)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -183,7 +183,7 @@ func (r *sourceReader) next(b *blockBuffer) (ok bool, err error) {
 	}
 	clear(b.data[n:])
 	if r.size += int64(n); r.size > r.bound() {
-		return false, fmt.Errorf("%w: it has more than the %d bytes that it may have", ErrSource, r.bound())
+		return false, r.tooLong()
 	}
 	if more, err = r.hasMore(); err != nil {
 		return false, err
@@ -205,6 +205,13 @@ func (r *sourceReader) bound() int64 {
 		return int64(r.g.MaxSize())
 	}
 	return r.src.Size
+}
+
+func (r *sourceReader) tooLong() error {
+	if r.src.isStream() {
+		return fmt.Errorf("%w: it has more than the %d bytes that a session carries", ErrSource, r.bound())
+	}
+	return fmt.Errorf("%w: it grows: it had %d bytes, and has more", ErrSource, r.bound())
 }
 
 func (r *sourceReader) endSegment() {

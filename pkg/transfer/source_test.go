@@ -128,8 +128,7 @@ func checkSource(t *testing.T, c *collected, want []byte) {
 func TestSourceThatChangedItsSize(t *testing.T) {
 	b := testBytes(100_000)
 	for _, size := range []int64{99_999, 100_001} {
-		src := Source{Reader: bytes.NewReader(b), Again: bytes.NewReader(b), Size: size}
-		if _, err := read(src); !errors.Is(err, ErrSource) {
+		if _, err := read(FileSource(bytes.NewReader(b), size)); !errors.Is(err, ErrSource) {
 			t.Errorf("100000 bytes announced as %d: %v", size, err)
 		}
 	}

@@ -73,7 +73,10 @@ func ParseToken(text string) (Token, error) {
 	if err != nil {
 		return Token{}, fmt.Errorf("%w: it has characters that no token has", ErrToken)
 	}
-	if len(b) == 0 || b[0] != tokenVersion {
+	if len(b) == 0 {
+		return Token{}, fmt.Errorf("%w: there is nothing", ErrToken)
+	}
+	if b[0] != tokenVersion {
 		return Token{}, fmt.Errorf("%w: this program reads version %d", ErrToken, tokenVersion)
 	}
 	if len(b) != tokenBody+tokenChecksum {
