@@ -64,7 +64,7 @@ func TestFault10ReceiverFreezes(t *testing.T) {
 func TestLateJoiner(t *testing.T) {
 	want := testBytes(24 << 20)
 	s := newSession(t, 3, FileSource(bytes.NewReader(want), int64(len(want))))
-	s.send.JoinTimeout = 300 * time.Millisecond
+	s.send.JoinTimeout = enoughToJoin
 	s.send.MaxRate = 300 * pace.Mbps
 	start := make(chan struct{})
 	s.hosts[2].start = start
@@ -301,7 +301,7 @@ func (e errReader) Read([]byte) (int, error) { return 0, e.err }
 func TestSilentReceiverDoesNotHoldTheStart(t *testing.T) {
 	want := testBytes(1 << 20)
 	s := newSession(t, 2, FileSource(bytes.NewReader(want), int64(len(want))))
-	s.send.JoinTimeout = 200 * time.Millisecond
+	s.send.JoinTimeout = enoughToJoin
 	mute := s.hosts[1]
 	mute.absent = true
 	connected := make(chan *conn)
@@ -328,14 +328,14 @@ func TestSilentReceiverDoesNotHoldTheStart(t *testing.T) {
 func TestQuorumToBegin(t *testing.T) {
 	want := testBytes(1 << 20)
 	s := newSession(t, 3, FileSource(bytes.NewReader(want), int64(len(want))))
-	s.send.JoinTimeout, s.send.Quorum = 200*time.Millisecond, 2
+	s.send.JoinTimeout, s.send.Quorum = enoughToJoin, 2
 	s.hosts[1].absent, s.hosts[2].absent = true, true
 	s.run()
 	if !errors.Is(s.sendErr, ErrQuorum) || s.result.Packets > 4*wire.MaxCanaries || s.hosts[0].err == nil {
 		t.Errorf("%v, %+v; %v", s.sendErr, s.result, s.hosts[0].err)
 	}
 	s = newSession(t, 3, FileSource(bytes.NewReader(want), int64(len(want))))
-	s.send.JoinTimeout, s.send.Quorum = 200*time.Millisecond, 2
+	s.send.JoinTimeout, s.send.Quorum = enoughToJoin, 2
 	s.hosts[2].absent = true
 	s.run()
 	s.wantAll(want, s.hosts[:2]...)
@@ -377,7 +377,7 @@ func TestEverLater(t *testing.T) {
 		s.hosts[i].dropIf(after(packets, sync.OnceFunc(func() { close(joins) })))
 		s.hosts[i+1].start = joins
 	}
-	s.send.JoinTimeout = 200 * time.Millisecond
+	s.send.JoinTimeout = enoughToJoin
 	s.send.Memory = 8 << 20 // a quarter of which is less than what they lack
 	s.run()
 	s.wantAll(want, s.hosts...)

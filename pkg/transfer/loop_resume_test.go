@@ -191,7 +191,7 @@ func TestResumeComesLate(t *testing.T) {
 	had := interrupted(t, want, files, 0.5)
 	s := newSession(t, 2, FileSource(bytes.NewReader(want), int64(len(want))))
 	s.send.MaxRate = 20e6
-	s.send.JoinTimeout = 300 * time.Millisecond
+	s.send.JoinTimeout = enoughToJoin
 	begun := make(chan struct{})
 	s.hosts[0].start = begun
 	s.send.Progress = func(done int64) {

@@ -17,7 +17,7 @@ import (
 func lateStream(t *testing.T, size int, late int64) (*session, []byte) {
 	want := testBytes(size)
 	s := newSession(t, 3, StreamSource(io.MultiReader(bytes.NewReader(want))))
-	s.send.JoinTimeout, s.send.MaxRate = 300*time.Millisecond, 200*pace.Mbps
+	s.send.JoinTimeout, s.send.MaxRate = enoughToJoin, 200*pace.Mbps
 	s.hosts[2].start = s.hosts[0].afterBytes(late)
 	return s, want
 }

@@ -24,6 +24,10 @@ import (
 // sessionLimit ends a session that does not end by itself.
 const sessionLimit = 25 * time.Second
 
+// enoughToJoin is how long a sender waits where somebody does not come: on a busy machine
+// those that do are in.
+const enoughToJoin = time.Second
+
 // A session is a sender and receivers in one process, over the loopback
 // interface.
 type session struct {
