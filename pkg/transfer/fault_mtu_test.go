@@ -88,6 +88,7 @@ func TestAnotherWelcome(t *testing.T) {
 		"":                 func(*reception, *wire.Welcome) {},
 		"other key":        func(_ *reception, w *wire.Welcome) { w.Key[0]++ },
 		"other size":       func(_ *reception, w *wire.Welcome) { w.Size++ },
+		"as large":         func(_ *reception, w *wire.Welcome) { w.Geometry.Payload = wire.DefaultPayload },
 		"larger":           func(_ *reception, w *wire.Welcome) { w.Geometry.Payload = wire.DefaultPayload + 1 },
 		"after a packet":   func(r *reception, _ *wire.Welcome) { r.noteCounter(1) },
 		"after a SEGMENTS": func(r *reception, _ *wire.Welcome) { r.learn(wire.Segments{Digests: make([]wire.Digest, 1)}) },

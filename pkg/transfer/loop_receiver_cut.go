@@ -29,7 +29,7 @@ func (r *reception) cut(now time.Duration) {
 func (r *reception) recut(w wire.Welcome) bool {
 	want := r.welcome
 	want.Geometry, want.Window = w.Geometry, w.Window
-	if w != want || w.Geometry.Payload > r.g.Payload || len(r.digests) > 0 || r.end != nil || r.first > 0 {
+	if w != want || w.Geometry.Payload >= r.g.Payload || len(r.digests) > 0 || r.end != nil || r.first > 0 {
 		r.fail(wire.Misbehaved, fmt.Errorf("%w: another WELCOME", wire.ErrFormat))
 		return false
 	}

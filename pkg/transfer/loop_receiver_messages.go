@@ -55,7 +55,10 @@ func (r *reception) learn(m wire.Segments) {
 
 func (r *reception) learnEnd(m wire.End) {
 	if r.end != nil {
-		if r.isDone { // over a connection that broke
+		switch {
+		case m != *r.end:
+			r.fail(wire.Misbehaved, fmt.Errorf("%w: another END", wire.ErrFormat))
+		case r.isDone: // over a connection that broke
 			r.say(wire.Done{Root: r.end.Root, Counters: r.core.Counters()})
 		}
 		return

@@ -36,7 +36,11 @@ func (r *reception) listen(ctx context.Context, cfg ReceiveConfig, c *conn) {
 			}
 		}
 	}
-	r.post(func() { r.fail(wire.Silent, fmt.Errorf("listening to the sender: %w", err)) })
+	reason := wire.Silent
+	if errors.Is(err, wire.ErrFormat) {
+		reason = wire.Misbehaved
+	}
+	r.post(func() { r.fail(reason, fmt.Errorf("listening to the sender: %w", err)) })
 }
 
 // listenTo posts what comes over a connection, and returns why it ended: nil if nobody

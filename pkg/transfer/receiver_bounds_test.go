@@ -1,7 +1,12 @@
 package transfer
 
 import (
+	"bytes"
+	"crypto/tls"
 	"errors"
+	"io"
+	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,5 +55,81 @@ func TestFault52ImpossibleEnds(t *testing.T) {
 		if r.isOver == tt.isRight || !tt.isRight && !errors.Is(r.err, wire.ErrFormat) {
 			t.Errorf("%s: over is %v, %v", tt.name, r.isOver, r.err)
 		}
+		if !tt.isRight {
+			continue
+		}
+		if r.hear(tt.end); r.isOver {
+			t.Errorf("%s: the same END again: %v", tt.name, r.err)
+		}
+		tt.end.Root[0]++
+		if r.hear(tt.end); !r.isOver || !errors.Is(r.err, wire.ErrFormat) {
+			t.Errorf("%s: over after an END of another root is %v, %v", tt.name, r.isOver, r.err)
+		}
+	}
+}
+
+// TestFault52SenderBreaksABound: a receiver that cannot read what the sender says names
+// what is wrong with it, tells the sender that it broke the protocol, and does not try
+// again.
+func TestFault52SenderBreaksABound(t *testing.T) {
+	welcome := wire.Append(nil, testWelcome())
+	short := bytes.Clone(welcome)
+	short[len(short)-1]-- // of the report interval
+	for _, tt := range []struct {
+		name string
+		raw  []byte
+		want string
+	}{
+		{"Welcome", short, "report interval"},
+		{"UnknownType", append(bytes.Clone(welcome), 0, 0, 0, 1, 99), "message type 99"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ln, err := net.Listen("tcp4", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			id := identity(t)
+			heard := make(chan wire.Message, 1)
+			go func() {
+				defer close(heard)
+				raw, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				tc := tls.Server(raw, senderTLS(id, anyone))
+				if err := tc.HandshakeContext(t.Context()); err != nil {
+					t.Errorf("the handshake: %v", err)
+					return
+				}
+				c := newConn(tc)
+				defer c.close(byeGrace)
+				if err := c.greetReceiver(nil); err != nil {
+					t.Errorf("the sender: %v", err)
+				}
+				c.mu.Lock()
+				c.queue = append(c.queue, tt.raw...)
+				c.wake.Signal()
+				c.mu.Unlock()
+				for {
+					m, err := c.receive(10*time.Second, wire.MaxFrame)
+					if err != nil {
+						return
+					}
+					if m.Type() == wire.TypeBye {
+						heard <- m
+						return
+					}
+				}
+			}()
+			cfg := ReceiveConfig{LocalIP: local, Sender: ln.Addr().(*net.TCPAddr).AddrPort(), Pin: id.Pin(), Identity: identity(t), ConnectTimeout: 5 * time.Second}
+			_, err = Receive(t.Context(), cfg, StreamSink(io.Discard))
+			if !errors.Is(err, wire.ErrFormat) || errors.Is(err, errRefused) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("it ended with %v", err)
+			}
+			if bye, ok := (<-heard).(wire.Bye); !ok || bye.Reason != wire.Misbehaved {
+				t.Errorf("the sender was told %+v", bye)
+			}
+		})
 	}
 }

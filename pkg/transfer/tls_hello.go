@@ -74,7 +74,7 @@ func (c *conn) greetSender(secret []byte) (wire.Welcome, error) {
 	}
 	m, err := c.receive(handshakeLimit, wire.MaxHelloFrame)
 	if err != nil {
-		return wire.Welcome{}, fmt.Errorf("%w (%w)", errRefused, err)
+		return wire.Welcome{}, notWelcome(err)
 	}
 	hello, ok := m.(wire.Hello)
 	if !ok {
@@ -86,13 +86,24 @@ func (c *conn) greetSender(secret []byte) (wire.Welcome, error) {
 	}
 	m, err = c.receive(handshakeLimit, wire.MaxFrame)
 	if err != nil {
-		return wire.Welcome{}, fmt.Errorf("%w (%w)", errRefused, err)
+		if errors.Is(err, wire.ErrFormat) {
+			_ = c.send(wire.Bye{Reason: wire.Misbehaved, Text: err.Error()})
+		}
+		return wire.Welcome{}, notWelcome(err)
 	}
 	w, ok := m.(wire.Welcome)
 	if !ok {
 		return wire.Welcome{}, unexpected(m)
 	}
 	return w, nil
+}
+
+// notWelcome says why nothing came in which the sender takes us in.
+func notWelcome(err error) error {
+	if errors.Is(err, wire.ErrFormat) {
+		return fmt.Errorf("the sender's greeting: %w", err)
+	}
+	return fmt.Errorf("%w (%w)", errRefused, err)
 }
 
 // greetReceiver exchanges HELLOs with whoever connected. It is in the session
