@@ -49,24 +49,44 @@ func (b *bedB) payload(d time.Duration) int {
 // judged by: 150 of 1500 ms.
 const quietMachine = 0.1
 
+const (
+	attempts      = 6               // at a measurement that others disturb
+	quietPatience = 5 * time.Second // between two of them
+)
+
 // measured has a rate or a time measured, and fails the test if something is wrong with
-// it. That tells of the program where others leave the machine to the lab; where they do
-// not it is measured again, and the sixth time counts whoever else was at work.
+// it. That tells of the program where others leave the machine to the lab. Where they do
+// not it is measured again; when they never do nothing is known, and the test skips -
+// with CI=true too, for it is not the machine that lacks something.
 func (x *cast) measured(measure func() (wrong []string)) {
 	x.t.Helper()
 	for attempt := 1; ; attempt++ {
 		stop := x.Others()
 		wrong := measure()
 		others, known := stop()
-		if len(wrong) == 0 {
+		what := fmt.Sprintf("%s (others used %.2f processors meanwhile)", strings.Join(wrong, "; "), others)
+		switch {
+		case len(wrong) == 0:
+			return
+		case !known || others <= quietMachine:
+			x.t.Error(what)
+			return
+		case attempt == attempts:
+			x.t.Skipf("others disturbed all of %d measurements; the last: %s", attempts, what)
+		}
+		x.t.Logf("measured again: %s", what)
+		x.awaitQuiet()
+	}
+}
+
+// awaitQuiet waits for a moment in which others leave the machine alone.
+func (x *cast) awaitQuiet() {
+	for deadline := time.Now().Add(quietPatience); time.Now().Before(deadline); {
+		stop := x.Others()
+		time.Sleep(500 * time.Millisecond)
+		if others, _ := stop(); others <= quietMachine {
 			return
 		}
-		if known && others > quietMachine && attempt < 6 {
-			x.t.Logf("measured again, for others used %.2f processors meanwhile: %s", others, strings.Join(wrong, "; "))
-			continue
-		}
-		x.t.Errorf("%s (others used %.2f processors meanwhile)", strings.Join(wrong, "; "), others)
-		return
 	}
 }
 
