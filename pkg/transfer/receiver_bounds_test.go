@@ -133,3 +133,25 @@ func TestFault52SenderBreaksABound(t *testing.T) {
 		})
 	}
 }
+
+// TestFault48RootOfOtherDigests: the digests that came one by one have to be those of
+// END, or nothing is reported as received.
+func TestFault48RootOfOtherDigests(t *testing.T) {
+	const size = 1000
+	digest := wire.Digest{1}
+	root := wire.NewRootHash()
+	root.Add(digest)
+	right := root.Sum(size)
+	for name, sum := range map[string]wire.Digest{"right": right, "wrong": {2}} {
+		w := wire.Welcome{Geometry: coreGeometry, Mode: wire.File, Size: size}
+		r := &reception{log: orDiscard(nil), c: &conn{ending: true}, g: w.Geometry, welcome: w, root: wire.NewRootHash(),
+			core: NewReceiver(0, ReceiverConfig{Geometry: w.Geometry, Mode: w.Mode, Size: w.Size, Interval: time.Second})}
+		r.c.wake.L = &r.c.mu
+		r.hear(wire.Segments{Digests: []wire.Digest{digest}})
+		r.core.SegmentVerified(0)
+		r.hear(wire.End{Size: size, Segments: 1, Root: sum})
+		if isRight := sum == right; r.isDone != isRight || !isRight && !errors.Is(r.err, ErrRoot) {
+			t.Errorf("%s: done is %v, %v", name, r.isDone, r.err)
+		}
+	}
+}
