@@ -154,6 +154,31 @@ func TestFault57FetchIsBounded(t *testing.T) {
 	}
 }
 
+// TestFault48FetchAtTheEnd: repairs leave the rate to the group while some host lacks what
+// it is sent, and do not wait for anybody after that.
+func TestFault48FetchAtTheEnd(t *testing.T) {
+	c := newCoreTest(t, 8, 2)
+	c.sendAll()
+	whole := &wire.Report{Counter: c.Counter(), Counters: wire.Counters{Received: c.Counter()}, Oldest: c.total, Next: c.total}
+	fetch := func() (n int) {
+		var f wire.Fetch
+		f.Packets.Add(0, wire.BlockPackets)
+		c.Fetch(c.now, 0, f.Packets)
+		for _, _, ok, _ := c.NextRepair(c.now); ok; _, _, ok, _ = c.NextRepair(c.now) {
+			n++
+		}
+		return n
+	}
+	c.Report(c.now, 0, whole)
+	if n := fetch(); n == 0 || n == wire.BlockPackets {
+		t.Errorf("%d repairs at once while the other host lacks all", n)
+	}
+	c.Report(c.now, 1, whole)
+	if n := fetch(); n < wire.BlockPackets {
+		t.Errorf("%d repairs at once when all hosts have all", n)
+	}
+}
+
 // TestFault57AskingTheGroup: a host that holds all packets, and asks for more again and
 // again, is served alone: the others do not wait for it.
 func TestFault57AskingTheGroup(t *testing.T) {

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
@@ -178,7 +179,7 @@ func (s *Sender) NextRepair(now time.Duration) (to HostID, id wire.PacketID, ok 
 }
 
 func (s *Sender) takeUnicast(now time.Duration) time.Duration {
-	if s.attachedHosts() == 0 {
+	if !s.isGroupServed() {
 		return 0
 	}
 	rate := max(s.ctl.Rate()*repairShare, pace.DefaultMin)
@@ -187,6 +188,12 @@ func (s *Sender) takeUnicast(now time.Duration) time.Duration {
 	}
 	s.unicast.SetRate(now, rate)
 	return s.unicast.Take(now)
+}
+
+// isGroupServed reports whether some host lacks what the group is sent. One that has all
+// of it may still fetch a segment that came false.
+func (s *Sender) isGroupServed() bool {
+	return slices.ContainsFunc(s.order, func(h *host) bool { return h.state == attached && !s.isWhole(h) })
 }
 
 // RepairDropped tells that a packet which NextRepair named was not sent after all,
