@@ -540,6 +540,9 @@ func TestFault48ForgedCounter(t *testing.T) {
 	if n := rowsIn(c.sendAll()); n != 3 {
 		t.Errorf("%d rows, want 3", n)
 	}
+	if got := c.hosts[0].mark.counter; got > c.Counter() {
+		t.Errorf("the host's rate is measured from packet %d on, %d were sent", got, c.Counter())
+	}
 }
 
 // TestFault48ForgedLength: a packet that says that its block ends early does not

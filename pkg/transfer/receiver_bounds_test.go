@@ -155,3 +155,26 @@ func TestFault48RootOfOtherDigests(t *testing.T) {
 		}
 	}
 }
+
+// TestMapsAreFew: however many blocks wait for a map, a report brings 64 of them at an
+// interval of 20 ms, and less in proportion at longer ones: the sender reads no more than
+// 3200 a second of one host, and 40,000 of a thousand.
+func TestMapsAreFew(t *testing.T) {
+	const blocks = 200
+	for interval, want := range map[time.Duration]int{
+		wire.ReportInterval(1): 64, wire.ReportInterval(1000): 12, wire.ReportInterval(10000): 4,
+	} {
+		r := NewReceiver(0, ReceiverConfig{Geometry: coreGeometry, Mode: wire.File, Size: blocks * uint64(coreGeometry.BlockSize()), Interval: interval})
+		for n := range wire.Block(blocks) {
+			r.Packet(0, wire.Header{Count: wire.BlockPackets, Counter: uint64(n), Block: n})
+		}
+		got := 0
+		for now := time.Duration(0); now < 10*interval; now = r.NextReport() {
+			_, maps := r.Report(now)
+			got = max(got, len(maps))
+		}
+		if got != want {
+			t.Errorf("an interval of %v: %d maps with a report, want %d", interval, got, want)
+		}
+	}
+}
