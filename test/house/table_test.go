@@ -123,6 +123,8 @@ var table = []row{
 		"the whole product, measured in the lab"},
 	{"test/collection", tests, nil,
 		"Ansible's tools run the collection, and it runs the program: nothing of ours is linked in"},
+	{"test/vectors", tests, []string{everything},
+		"what another implementation says is held against each package that speaks the protocol"},
 	{"test/port", base, nil,
 		"a port of one test is no other's, of whatever package: go test runs many at a time"},
 	{"test/house", tests, nil,
