@@ -67,10 +67,11 @@
 // packet's has P. A canary has 0 to P bytes of any content, flags, count and
 // block 0, and its number, 0 to 63, as index.
 //
-// A receiver drops a datagram without a word when the first fields or the
-// session are not its own (foreign), the tag does not hold (forged), or, after
-// that, a bound is broken (malformed). There is no window against replay: a
-// packet that was seen before changes nothing.
+// A receiver drops a datagram without a word when it has less than 40 bytes, or
+// magic, version or session are not its own (foreign), the tag does not hold
+// (forged), or, after that, a bound is broken, type and flags among them
+// (malformed). There is no window against replay: a packet that was seen before
+// changes nothing.
 //
 // # Frames
 //
@@ -82,7 +83,7 @@
 //	...  body: the fields below, with nothing after the last
 //
 // "S" is sent by the sender, "R" by a receiver. HELLO is the same in every
-// version of the protocol.
+// version of the protocol. Types that are not listed here are refused.
 //
 //	1 HELLO  S R  u8    number of versions, 1 to 16
 //	              u8 each, best first
@@ -121,26 +122,35 @@
 //	              u32   number of segments that this makes
 //	              32    root
 //
-//	7 REPORT   R  u64   microseconds from the receiver's READY to the arrival of
-//	                    the packet before the counter
-//	              u64   highest counter seen, plus one; 0 when none was
+//	7 REPORT   R  u64   microseconds from the receiver's first READY to the arrival
+//	                    of the packet before the counter, 0 when there was none;
+//	                    less than 2^63 nanoseconds
+//	              u64   highest counter of data and parity seen, plus one; 0 when
+//	                    none was; at most 2^28
 //	              7 u64 counters, below
 //	              u32   oldest incomplete block
 //	              u32   next: one past the newest block that this is about;
-//	                    not below the oldest
+//	                    not below the oldest, at most 1,398,101
 //	              u16   number of deficits, at most 1024, of the incomplete blocks
 //	                    that the receiver has room for
 //	              each  u32 block, u8 deficit 1 to 192; blocks ascending, from
 //	                    the oldest to below the next
 //
-// The counters, in both messages that have them, are totals of the session:
-// packets received (data and parity, each counted once), duplicates, dropped by
-// the socket's buffer, not authentic, dropped because the disk or the reader
-// was behind, with ECN's mark CE; and segments whose digest did not hold.
+// A deficit is the block's count of data packets less the data and parity that are
+// there, whether more is on its way or not; of a block of which nothing is known the
+// count is 192. Blocks from the oldest to the next that have none are complete, or are
+// not to be sent now.
+//
+// The counters, in both messages that have them, are totals of the session, of data
+// and parity: packets received, which are those with a counter above all before, and of
+// the others those that were of use; the rest of the others, duplicates; dropped by
+// the socket's buffer; forged; not taken because the disk or the reader was behind,
+// which are none of those before; with ECN's mark CE; and segments whose digest did
+// not hold.
 //
 //	 8 MAP      R  u32   block, one of the deficits of the REPORT before it
 //	               24    the data packets it lacks: packet i is bit 7 - i%8 of
-//	                     byte i/8
+//	                     byte i/8; 0 for those the block does not have
 //
 //	 9 FETCH    R  set   of data packets' numbers, below 2^28
 //
