@@ -192,17 +192,20 @@ func TestAnsibleOverhead(t *testing.T) {
 	s := newSite(t, fleetConfig{Targets: 16})
 	path := s.put(smallBundle(t))
 	s.play("deploy").wantOK()
-	best := time.Hour
-	for i := 0; i < 3 && best > overheadBound; i++ {
-		bare := s.distribute("--globals-dir", globalsD, path)
-		bare.wantCode(exitLocal)
-		role := s.play("deploy")
-		role.wantOK()
-		role.want("changed", 0, s.names()...)
-		fmt.Printf("16 hosts: the role %.1f s, distribute alone %.1f s\n", role.Took.Seconds(), bare.Took.Seconds())
-		best = min(best, role.Took-bare.Took)
-	}
-	if best > overheadBound {
-		t.Errorf("the role takes %v more than distribute alone, want at most %v", best, overheadBound)
-	}
+	measured(t, s.Lab, func() (wrong []string) {
+		best := time.Hour
+		for i := 0; i < 3 && best > overheadBound; i++ {
+			bare := s.distribute("--globals-dir", globalsD, path)
+			bare.wantCode(exitLocal)
+			role := s.play("deploy")
+			role.wantOK()
+			role.want("changed", 0, s.names()...)
+			fmt.Printf("16 hosts: the role %.1f s, distribute alone %.1f s\n", role.Took.Seconds(), bare.Took.Seconds())
+			best = min(best, role.Took-bare.Took)
+		}
+		if best > overheadBound {
+			wrong = append(wrong, fmt.Sprintf("the role takes %v more than distribute alone, want at most %v", best, overheadBound))
+		}
+		return wrong
+	})
 }

@@ -60,8 +60,13 @@ const (
 // with CI=true too, for it is not the machine that lacks something.
 func (x *cast) measured(measure func() (wrong []string)) {
 	x.t.Helper()
+	measured(x.t, x.Lab, measure)
+}
+
+func measured(t *testing.T, l *lab.Lab, measure func() (wrong []string)) {
+	t.Helper()
 	for attempt := 1; ; attempt++ {
-		stop := x.Others()
+		stop := l.Others()
 		wrong := measure()
 		others, known := stop()
 		what := fmt.Sprintf("%s (others used %.2f processors meanwhile)", strings.Join(wrong, "; "), others)
@@ -69,20 +74,20 @@ func (x *cast) measured(measure func() (wrong []string)) {
 		case len(wrong) == 0:
 			return
 		case !known || others <= quietMachine:
-			x.t.Error(what)
+			t.Error(what)
 			return
 		case attempt == attempts:
-			x.t.Skipf("others disturbed all of %d measurements; the last: %s", attempts, what)
+			t.Skipf("others disturbed all of %d measurements; the last: %s", attempts, what)
 		}
-		x.t.Logf("measured again: %s", what)
-		x.awaitQuiet()
+		t.Logf("measured again: %s", what)
+		awaitQuiet(l)
 	}
 }
 
 // awaitQuiet waits for a moment in which others leave the machine alone.
-func (x *cast) awaitQuiet() {
+func awaitQuiet(l *lab.Lab) {
 	for deadline := time.Now().Add(quietPatience); time.Now().Before(deadline); {
-		stop := x.Others()
+		stop := l.Others()
 		time.Sleep(500 * time.Millisecond)
 		if others, _ := stop(); others <= quietMachine {
 			return
