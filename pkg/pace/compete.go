@@ -5,20 +5,36 @@ import "time"
 // isTaken reports whether somebody else fills the queue: it stays although less is
 // sent, again and again. It is called when less is about to be sent.
 func (c *Controller) isTaken(now time.Duration) bool {
-	wasAlone := c.cededAt == 0 || now-c.cededAt > cededTime
 	if c.isGone {
-		c.brakes = 0
-		if wasAlone {
-			c.solo = c.limit
-		}
-		c.solo = max(c.solo, c.limit)
+		c.brakes, c.isGone = 0, false
 	}
-	c.isGone = false
 	c.brakes++
-	if wasAlone {
+	if c.cededAt == 0 || now-c.cededAt > cededTime {
 		return c.brakes >= takenBrakes
 	}
 	return c.brakes >= takenAgain
+}
+
+// isCrowded reports whether hosts that kept up are left with less than half of what is
+// sent, behind a long queue: on a slow link TCP pushes us out in its slow start, before we
+// have braked three times. If it is their own link that has become slow, they still lag
+// at half the rate, and their owner detaches them.
+func (c *Controller) isCrowded(now time.Duration) bool {
+	n := 0
+	for _, t := range c.list {
+		if t.isPushed() && now-t.lagSince >= crowdTime && now-t.at <= c.silence() {
+			n++
+		}
+	}
+	return n > len(c.list)/32
+}
+
+// noteSolo notes the greatest limit of the last cededTime: what the link gives while
+// nobody else is there.
+func (c *Controller) noteSolo(now time.Duration) {
+	if c.limit >= c.solo || now-c.soloAt > cededTime {
+		c.solo, c.soloAt = c.limit, now
+	}
 }
 
 // noteQueue notes whether the queue has been gone since less was sent for it: what is
@@ -47,10 +63,11 @@ func (c *Controller) beginCompeting(now time.Duration) {
 }
 
 // compete shares with TCP: half of the link if it takes the rest, a cut when the queue
-// overflows, until the queue has been empty for a while.
+// overflows, until the queue has been empty for a while. Then a half of what is left
+// over is taken at once: whoever comes back finds some room.
 func (c *Controller) compete(now time.Duration, next uint64) {
-	c.cededAt = now
-	heard := c.collect(func(t *track) bool { return t.at > c.roundAt && t.lagSince == 0 })
+	c.cededAt, c.soloAt = now, now
+	heard := c.collect(func(t *track) bool { return t.at > c.roundAt && (t.lagSince == 0 || t.keptUp) })
 	full, queued := 0, 0
 	for _, t := range heard {
 		if t.isFull {
@@ -81,7 +98,7 @@ func (c *Controller) compete(now time.Duration, next uint64) {
 	case c.freeAt == 0:
 		c.freeAt = now
 	case now-c.freeAt >= freeTime:
-		c.limit, c.brakes, c.isGone = c.rate, 0, true
+		c.limit, c.brakes, c.isGone = max(c.rate, (c.rate+c.solo)/2), 0, true
 		c.round(now, next)
 		c.become(cruising, now)
 		c.probeAt, c.probeGap = now, minProbeGap

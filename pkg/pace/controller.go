@@ -64,7 +64,8 @@ type Controller struct {
 	isMarked   bool          // the network marks packets: smaller probes are seen
 	brakes     int           // in a row, and the queue stayed
 	isGone     bool          // the queue has been, since the last of these
-	solo       Rate          // the limit before another came
+	solo       Rate          // the greatest limit of late, before another came
+	soloAt     time.Duration // when it was that
 	cededAt    time.Duration // to another, last; 0 if never
 	free       Rate          // the limit before some host had no room; 0 if all have
 	// areMostHeld is set while most have no room.
@@ -115,8 +116,12 @@ func (c *Controller) Remove(h Host) {
 	t := c.tracks[h]
 	c.list = slices.DeleteFunc(c.list, func(o *track) bool { return o == t })
 	delete(c.tracks, h)
-	if t != nil && t.refusedAt > 0 {
+	switch {
+	case t == nil:
+	case t.refusedAt > 0:
 		c.unhold()
+	case c.state == competing && t.lagSince > 0: // it was its own link
+		c.set(c.solo * cruiseGain)
 	}
 }
 
@@ -188,6 +193,20 @@ func (c *Controller) Lagging(now time.Duration, h Host) time.Duration {
 	return max(now-t.at-c.silence(), 0)
 }
 
+// Patience returns how much longer than usual a host may lag: while another's packets are in
+// our way, that one's are given the time to make room for a fair share. What leaves us not
+// half of it is TCP's slow start, which ends a few round trips through the queue later.
+func (c *Controller) Patience(h Host) time.Duration {
+	t := c.tracks[h]
+	switch {
+	case t == nil || !t.keptUp || c.state != competing:
+		return 0
+	case t.capacity < lagShare*fairShare*c.solo:
+		return min(crowdTrips*t.wait, crowdPatience)
+	}
+	return crowdPatience
+}
+
 // silence is how long a host may say nothing before that is remarkable.
 func (c *Controller) silence() time.Duration { return 2*c.cfg.Interval + 50*time.Millisecond }
 
@@ -198,7 +217,10 @@ func (c *Controller) updateLag(now time.Duration, t *track) {
 	}
 	switch {
 	case t.capacity >= c.floorOf(now, t):
-		t.lagSince = 0
+		if c.state == competing || !t.isPushed() {
+			t.lagSince = 0
+		}
+		t.keptUp = t.keptUp || c.state != starting
 	case t.lagSince == 0:
 		t.lagSince = max(now, 1)
 	}
@@ -221,6 +243,9 @@ func (c *Controller) floorOf(now time.Duration, t *track) Rate {
 	floor := c.floor(min(c.median, max(t.sent, c.limit)))
 	if c.free > 0 && !c.areMostHeld && t.isRefusing(now) {
 		floor = max(floor, c.floor(c.free))
+	}
+	if c.state == competing && !c.cfg.All && (t.lagSince > 0 || t.capacity < startFull*t.sent) {
+		floor = max(floor, fairShare*c.solo)
 	}
 	return floor
 }

@@ -9,7 +9,8 @@
 // stays although less is sent is somebody else's, as a TCP connection's: then half of the
 // link is left to it. A host
 // far slower than the others does not count and is told as lagging, for its owner
-// to detach.
+// to detach; on a slow link one that kept up before may be crowded out by another, and half of
+// the link is tried before.
 //
 // Nothing here asks for the time, sleeps or starts a goroutine: each method takes
 // now, the time since any fixed moment. Nothing is safe for concurrent use.

@@ -66,6 +66,15 @@ const (
 	takenBrakes = 3
 	takenAgain  = 2
 	cededTime   = 3 * time.Second
+	// A host that kept up, and now has lagged for crowdTime behind a queue of longWait,
+	// 256 KB at 100 Mb/s, may be crowded out by another. Where another is, its owner waits
+	// for crowdPatience until it has a fair share, nearly half of what the link gave before,
+	// or crowdTrips times its queue while it has not half of that.
+	crowdTime     = 100 * time.Millisecond
+	longWait      = 20 * time.Millisecond
+	crowdPatience = time.Second
+	crowdTrips    = 4
+	fairShare     = 0.45
 	// A queue of residueTime, or of minResidue bytes, is none.
 	residueTime = 2 * time.Millisecond
 	minResidue  = 8 << 10

@@ -41,12 +41,17 @@ func (c *Controller) Tick(now time.Duration, next uint64) bool {
 	if c.state == draining || c.state == cruising {
 		c.noteQueue(now)
 	}
+	if c.state != starting && c.state != competing && c.isCrowded(now) {
+		c.round(now, next)
+		c.beginCompeting(now)
+	}
 	switch c.state {
 	case starting:
 		c.start(now, next)
 	case draining:
 		c.drain(now, next)
 	case cruising:
+		c.noteSolo(now)
 		if c.brake(now, next) || c.beginTest(now, next) {
 			break
 		}

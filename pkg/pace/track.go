@@ -40,6 +40,8 @@ type track struct {
 	peak       float64       // greatest queue since
 	busyRate   Rate          // of arrival since, in the last sample that ended in a queue
 	lagSince   time.Duration // 0 while it keeps up
+	keptUp     bool          // it has, once the rate was found
+	wait       time.Duration // of the last sample's last packet in queues
 	low        [2]lowDelay   // the least delays of this window and the last
 }
 
@@ -69,7 +71,8 @@ func (t *track) observe(now time.Duration, s Sample, frame float64, isStarting b
 	}
 	t.take(now, s, min(passed, t.sent))
 	before := t.queue
-	t.queue = (s.Delay - t.lowest(now, s.Delay)).Seconds() * float64(min(passed, t.sent))
+	t.wait = s.Delay - t.lowest(now, s.Delay)
+	t.queue = t.wait.Seconds() * float64(min(passed, t.sent))
 	t.isBusy = min(before, t.queue) > queueBudget/2
 	excess := lost - t.loss
 	t.peak = max(t.peak, t.queue)
@@ -129,6 +132,10 @@ func (t *track) lowest(now, delay time.Duration) time.Duration {
 	}
 	return t.low[0].delay
 }
+
+// isPushed reports whether a host that kept up lags behind a queue so long that it may be
+// another's. A sample of more than it got meanwhile does not end that: TCP comes in bursts.
+func (t *track) isPushed() bool { return t.lagSince > 0 && t.keptUp && t.wait > longWait }
 
 // isFresh reports whether most of the last sample was sent from counter on.
 func (t *track) isFresh(from uint64) bool {

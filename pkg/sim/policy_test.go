@@ -54,6 +54,33 @@ func TestSlowPolicies(t *testing.T) {
 	}
 }
 
+// TestBecomesSlow: a host that kept up until its link became slow is detached as well. On a
+// slow link it may be another's packets that are in its way, so that half of the rate or
+// less is tried for a second longer than any host may lag.
+func TestBecomesSlow(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		link, slow pace.Rate
+		most       time.Duration // that it costs the others
+	}{
+		{pace.Gbps, pace.Gbps / 10, 300 * time.Millisecond},
+		{pace.Gbps, pace.Gbps * 4 / 10, 300 * time.Millisecond},
+		{60 * pace.Mbps, 6 * pace.Mbps, 900 * time.Millisecond},
+		{60 * pace.Mbps, 24 * pace.Mbps, 900 * time.Millisecond},
+		{20 * pace.Mbps, 8 * pace.Mbps, 900 * time.Millisecond},
+	} {
+		for _, n := range []int{2, 16} {
+			hosts, rest := withOne(n, Host{OwnPort: &Port{Rate: tt.link, ChangeAt: 2 * time.Second, ChangeRate: tt.slow}})
+			r := Run(Config{Seed: 1, Hosts: hosts, Size: uint64(tt.link * 6), Port: Port{Rate: tt.link}})
+			cost := r.LastDone(rest...) - linkTime(r, tt.link)
+			t.Logf("1 of %d from %v to %v: costs the rest %v", n, tt.link, tt.slow, cost.Round(time.Millisecond))
+			if h := r.Hosts[0]; h.Detached == 0 || h.Reason != wire.Slow || h.DoneAt == 0 || cost > tt.most {
+				t.Errorf("1 of %d from %v to %v: costs the rest %v, at most %v; %+v", n, tt.link, tt.slow, cost, tt.most, h)
+			}
+		}
+	}
+}
+
 // TestWaitDoesNotWaitForTheDeaf: a host behind a filtered group never has anything
 // from the group, however long the others wait.
 func TestWaitDoesNotWaitForTheDeaf(t *testing.T) {

@@ -362,7 +362,7 @@ func (s *Sender) checkHosts(now time.Duration) {
 			if h.isSuspect = !isMost; isMost {
 				h.suspectSince = min(h.suspectSince+passed, now) // that time does not count
 			}
-			if h.reason == wire.NoMulticast || !isMost && now-h.suspectSince >= detachAfter {
+			if h.reason == wire.NoMulticast || !isMost && now-h.suspectSince >= detachAfter+s.ctl.Patience(pace.Host(h.id)) {
 				s.detach(now, h)
 			}
 		}
