@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -90,6 +91,24 @@ func TestWaitDoesNotWaitForTheDeaf(t *testing.T) {
 	mustFinish(t, "wait, filtered", r)
 	if h := r.Hosts[0]; !h.IsAlone || h.Reason != wire.NoMulticast || r.LastDone(rest...) > linkTime(r, gigabit)*13/10 {
 		t.Errorf("the rest took %v, it %+v", r.LastDone(rest...), h)
+	}
+}
+
+// TestFault30StoppedFromTheStart: a host that stood still while all the others were served
+// has heard nothing of the group when it goes on. It may be deaf, or not: it gets all in
+// either case, soon.
+func TestFault30StoppedFromTheStart(t *testing.T) {
+	t.Parallel()
+	for _, isDeaf := range []bool{false, true} {
+		const goesOn = 3 * time.Second
+		hosts, _ := withOne(4, Host{StopAt: 1, ContinueAt: goesOn, Filtered: isDeaf, OwnPort: &Port{}})
+		r := Run(Config{Seed: 1, Hosts: hosts, Size: 8 * mb, MaxRate: 100 * pace.Mbps, Limit: time.Minute})
+		mustFinish(t, fmt.Sprintf("deaf %v", isDeaf), r)
+		h := r.Hosts[0]
+		t.Logf("deaf %v: done after %v, alone %v, detached %d times, %v", isDeaf, h.DoneAt, h.IsAlone, h.Detached, h.Reason)
+		if h.IsAlone != isDeaf || h.DoneAt > goesOn+3*time.Second {
+			t.Errorf("deaf %v: %+v", isDeaf, h)
+		}
 	}
 }
 

@@ -29,11 +29,12 @@ type host struct {
 	state hostState
 	since time.Duration // in this state
 	heard time.Duration
+	talks time.Duration // since when it tells without a pause
 	held  rangeset.Set
 
 	hasMark   bool
 	mark      mark       // where the last sample ended
-	joined    uint64     // the counter when it did
+	joined    uint64     // the counter when it did, or was there again
 	isHearing bool       // it has told of a packet of the group
 	counter   uint64     // of the last report
 	oldest    wire.Block // it holds all before
@@ -73,7 +74,7 @@ type mark struct {
 // early, or was away for a moment. Else it waits for a pass of its own; in Stream mode it
 // fails as soon as something that it lacks has left the window.
 func (s *Sender) Join(now time.Duration, id HostID, held rangeset.Set) {
-	h := &host{id: id, since: now, heard: now, held: held, joined: s.counter}
+	h := &host{id: id, since: now, heard: now, talks: now, held: held, joined: s.counter}
 	for h.oldest < s.nextSend && held.Contains(uint64(h.oldest)) {
 		h.oldest++
 	}
@@ -205,7 +206,7 @@ func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 	if h == nil || h.state >= completed {
 		return
 	}
-	h.heard = now
+	s.noteSign(now, h)
 	m := mark{counter: r.Counter, received: r.Counters.Received, marked: r.Counters.CEMarks, noRoom: r.Counters.NoRoom, at: r.At}
 	isForged := m.counter > s.counter
 	if isForged || m.counter > h.mark.counter || s.counter-m.counter < minSample {
@@ -239,6 +240,15 @@ func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 		s.serve(h, r)
 	}
 	s.check(now)
+}
+
+// noteSign notes a sign of life. Of one that was silent nobody knows whether the group
+// reaches it: that is seen by what is sent from now on.
+func (s *Sender) noteSign(now time.Duration, h *host) {
+	if now-h.heard > detachAfter {
+		h.talks, h.joined = now, s.counter
+	}
+	h.heard = now
 }
 
 // noteStep notes when a host last came further, or had nothing to come further by. One
@@ -398,10 +408,11 @@ func (s *Sender) takeBack(now time.Duration) {
 	}
 }
 
-// attach has the others wait for h again.
+// attach has the others wait for h again. Whether the group reaches it is seen by what is
+// sent from now on.
 func (s *Sender) attach(now time.Duration, h *host) {
 	s.become(h, attached)
-	h.since, h.hasMark = now, false
+	h.since, h.hasMark, h.joined = now, false, s.counter
 	s.tell(Event{Kind: Attached, Host: h.id})
 }
 
@@ -440,8 +451,8 @@ func (s *Sender) suspect(now time.Duration, h *host, median float64) {
 	}
 	h.isSuspect, h.reason = true, 0
 	switch {
-	case h.mark.counter == 0 && s.lastAt > h.since && now-h.since > deafAfter && now-h.heard < deafAfter:
-		h.reason, h.suspectSince = wire.NoMulticast, h.since
+	case h.mark.counter == 0 && s.lastAt > h.deafSince() && now-h.deafSince() > deafAfter && now-h.heard < deafAfter:
+		h.reason, h.suspectSince = wire.NoMulticast, h.deafSince()
 		return
 	case lag > 0 && now-h.heard > detachAfter:
 		h.reason = wire.Silent
@@ -462,6 +473,9 @@ func (s *Sender) suspect(now time.Duration, h *host, median float64) {
 		h.suspectSince = max(now-lag, 1)
 	}
 }
+
+// deafSince is since when a host that has told of no packet could have.
+func (h *host) deafSince() time.Duration { return max(h.since, h.talks) }
 
 func (s *Sender) detach(now time.Duration, h *host) {
 	h.detached++

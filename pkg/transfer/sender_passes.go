@@ -130,7 +130,7 @@ func (s *Sender) Fetch(now time.Duration, id HostID, packets rangeset.Set) {
 	if h == nil || h.state >= completed {
 		return
 	}
-	h.heard = now
+	s.noteSign(now, h)
 	if h.fetched > fetchBudget*s.packets()+maxFetch {
 		s.fail(h, wire.Misbehaved) // it would keep the session up for ever (fault 57)
 		return
