@@ -26,7 +26,7 @@ func TestFault37SmallMTU(t *testing.T) {
 				src = StreamSource(io.MultiReader(bytes.NewReader(want)))
 			}
 			s := newSession(t, 3, src)
-			s.send.MaxRate = 200 * pace.Mbps
+			s.send.MaxRate, s.send.Slow = 200*pace.Mbps, Wait // also for who lacks a processor
 			narrow := s.hosts[1]
 			narrow.dropIf(func(d []byte) bool { return len(d) > 1400-ipOverhead })
 			s.run()
@@ -128,7 +128,7 @@ func TestFault37TinyMTU(t *testing.T) {
 		}
 		s := newSession(t, 3, src)
 		s.send.Memory = 16 << 20
-		s.send.MaxRate = 200 * pace.Mbps
+		s.send.MaxRate, s.send.Slow = 200*pace.Mbps, Wait // for the others, who may lack a processor
 		narrow := s.hosts[1]
 		narrow.dropIf(func(d []byte) bool { return len(d) > 1200-ipOverhead })
 		s.run()

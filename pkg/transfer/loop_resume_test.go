@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,22 +32,35 @@ func (h *testHost) journaled(t *testing.T, file string) *Journal {
 }
 
 // interrupted runs a session to files that is ended when its first host has about a
-// share of the stream; it returns how many bytes each host's
-// journal names.
+// share of the stream, and the others something; it returns how many bytes each host's
+// journal names. Nobody gets all before that end, however late it comes.
 func interrupted(t *testing.T, want []byte, files []string, share float64) (sizes []int64) {
 	t.Helper()
-	s := newSession(t, len(files), FileSource(bytes.NewReader(want), int64(len(want))))
-	var cancel context.CancelFunc
-	s.ctx, cancel = context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	source := &heldBack{ReaderAt: bytes.NewReader(want), from: int64(len(want)) * 9 / 10, until: ctx.Done()}
+	s := newSession(t, len(files), FileSource(source, int64(len(want))))
+	s.ctx = ctx
 	s.send.MaxRate = 100e6 // bytes a second: that there is a middle
 	var journals []*Journal
+	var lack atomic.Int64 // hosts that have less than they are to have
+	lack.Store(int64(len(files)))
 	for i, h := range s.hosts {
 		journals = append(journals, h.journaled(t, files[i]))
 		h.lose(0.01, uint64(i))
-	}
-	s.hosts[0].cfg.Progress = func(done int64) {
-		if float64(done) > share*float64(len(want)) {
-			cancel()
+		enough := int64(1)
+		if i == 0 {
+			enough = int64(share * float64(len(want)))
+		}
+		has := sync.OnceFunc(func() {
+			if lack.Add(-1) == 0 {
+				cancel()
+			}
+		})
+		h.cfg.Progress = func(done int64) {
+			if done >= enough {
+				has()
+			}
 		}
 	}
 	s.run()
@@ -63,6 +78,21 @@ func interrupted(t *testing.T, want []byte, files []string, share float64) (size
 		journals[i].Close()
 	}
 	return sizes
+}
+
+// heldBack is a file whose end cannot be read yet.
+type heldBack struct {
+	io.ReaderAt
+	from  int64
+	until <-chan struct{}
+}
+
+// ReadAt implements io.ReaderAt.
+func (h *heldBack) ReadAt(b []byte, at int64) (int, error) {
+	if at+int64(len(b)) > h.from {
+		<-h.until
+	}
+	return h.ReaderAt.ReadAt(b, at)
 }
 
 func twoFiles(t *testing.T) []string {

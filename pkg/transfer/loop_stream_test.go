@@ -27,6 +27,7 @@ func lateStream(t *testing.T, size int, late int64) (*session, []byte) {
 func TestLateInTheStreamsWindow(t *testing.T) {
 	t.Parallel()
 	s, want := lateStream(t, 40<<20, 6<<20)
+	s.send.Slow = Wait // also for who lacks a processor
 	s.run()
 	s.wantAll(want, s.hosts...)
 	if r := s.resultOf(s.hosts[2]); r.Detached != 0 || s.hosts[2].result.Repairs != 0 {
@@ -39,7 +40,7 @@ func TestLateInTheStreamsWindow(t *testing.T) {
 func TestLateBeyondTheStreamsWindow(t *testing.T) {
 	t.Parallel()
 	s, want := lateStream(t, 48<<20, 32<<20)
-	s.send.Memory = 24 << 20
+	s.send.Memory, s.send.Slow = 24<<20, Wait // for the first two, who may lack a processor
 	s.run()
 	s.wantAll(want, s.hosts[:2]...)
 	var bye *ByeError
