@@ -18,6 +18,9 @@ type Port struct {
 	Burst int
 	// MarkFrom is the queue in bytes from which on packets are marked (ECN).
 	MarkFrom int
+	// MarkOver, if set, is the rate beyond which packets are marked instead, whatever
+	// queues, but for markBurst after a pause: as a policer does it.
+	MarkOver pace.Rate
 	// Change, if set, is another rate from a moment on.
 	ChangeAt   time.Duration
 	ChangeRate pace.Rate

@@ -65,6 +65,22 @@ func TestFaults10To16NobodyHoldsUpTheOthers(t *testing.T) {
 	}
 }
 
+// TestTheDetachedAreAGroup: four slow hosts of twelve are served after the others together,
+// so that they cost one more copy at most, and nothing one by one.
+func TestTheDetachedAreAGroup(t *testing.T) {
+	t.Parallel()
+	hosts := Same(12, Faults{})
+	for i := range hosts[:4] {
+		hosts[i].OwnPort = &Port{Rate: gigabit / 10}
+	}
+	r := Run(Config{Seed: 1, Hosts: hosts, Size: 128 * mb})
+	mustFinish(t, "four slow", r)
+	t.Logf("egress %.2f, one to one %d; the rest is done after %v, all after %v", 1+r.Overhead(), r.Repairs, r.LastDone(4, 5, 6, 7, 8, 9, 10, 11), r.LastDone())
+	if r.Hosts[0].Detached == 0 || r.Repairs > 0 || r.Overhead() > 1.1 {
+		t.Errorf("egress %.2f, of it %d packets one to one; a slow host: %+v", 1+r.Overhead(), r.Repairs, r.Hosts[0])
+	}
+}
+
 // TestFault10CaughtUpIsAttachedAgain: a host that stopped for a moment early in a long
 // session, and then does as well as the others, is waited for again in the main pass, so
 // that it is done with them; one that comes and goes is left to a pass of its own.

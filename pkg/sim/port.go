@@ -21,6 +21,26 @@ type port struct {
 	busy  time.Duration // until then the link is busy with what is queued; before now, there is a burst to spend
 	log   []packet      // not yet taken by all hosts; arrivals ascend
 	hosts []*host
+
+	unmarked   float64 // bytes that may pass without a mark, of MarkOver
+	unmarkedAt time.Duration
+}
+
+// markBurst is what passes a policer unmarked after a pause, in bytes: a sender's bursts.
+const markBurst = 64 << 10
+
+// marks reports whether a packet that comes at now is marked, with a backlog before it.
+func (p *port) marks(now time.Duration, backlog float64) bool {
+	if p.MarkOver == 0 {
+		return p.MarkFrom > 0 && int(backlog) >= p.MarkFrom
+	}
+	p.unmarked = min(p.unmarked+float64(p.MarkOver)*(now-p.unmarkedAt).Seconds(), markBurst)
+	p.unmarkedAt = now
+	if p.unmarked < float64(p.frame) {
+		return true
+	}
+	p.unmarked -= float64(p.frame)
+	return false
 }
 
 // backlog returns the bytes that wait at now.
@@ -41,7 +61,7 @@ func (p *port) enter(now time.Duration, k packet) bool {
 	if int(backlog)+p.frame > p.Queue {
 		return false
 	}
-	k.marked = p.MarkFrom > 0 && int(backlog) >= p.MarkFrom
+	k.marked = p.marks(now, backlog)
 	k.at = p.occupy(now)
 	p.log = append(p.log, k)
 	return true

@@ -125,6 +125,21 @@ func TestMarksBrake(t *testing.T) {
 	}
 }
 
+// TestMarksAloneBrake: where a switch marks what is beyond a rate, and no queue tells of
+// it, the pace settles at that rate.
+func TestMarksAloneBrake(t *testing.T) {
+	t.Parallel()
+	for _, over := range []pace.Rate{40 * pace.Mbps, 400 * pace.Mbps} {
+		r := Run(Config{Seed: 1, Hosts: Same(4, Faults{}), Size: uint64(over * 6), Port: Port{Rate: 5 * over / 2, MarkOver: over}})
+		mustFinish(t, "marks", r)
+		share, marked := linkTime(r, over).Seconds()/r.LastDone().Seconds(), r.Hosts[0].Counters.CEMarks
+		t.Logf("marks beyond %v: %.2f of it on average; %d of %d packets marked, %d dropped", over, share, marked, r.Sent, r.Dropped)
+		if share < .75 || share > 1.1 || marked == 0 || marked > uint64(r.Sent/5) || r.Dropped > 0 {
+			t.Errorf("%.2f of %v on average; %d of %d packets marked, %d dropped", share, over, marked, r.Sent, r.Dropped)
+		}
+	}
+}
+
 // TestTCPGetsItsShare: while a TCP connection competes, both get a fair part of the
 // link, a third for TCP as for us a quarter; afterwards all of it is used again. What is
 // least of some starts counts. With more than one port the connection is on the first

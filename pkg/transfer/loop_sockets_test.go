@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/daisy-mcast/daisy-mcast/pkg/multicast"
+	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
 )
 
@@ -118,5 +119,30 @@ func TestMembershipIsRenewed(t *testing.T) {
 				t.Errorf("%v: %d reports in ten minutes, want %d", failure, got, want)
 			}
 		})
+	}
+}
+
+// TestWhatTheCoreIsTold: what a sending was asked for about its rate and its hosts is what
+// its core goes by, also after the packets were made smaller.
+func TestWhatTheCoreIsTold(t *testing.T) {
+	cfg := SendConfig{
+		LocalIP: local, Group: freeGroup(t), Identity: identity(t), Receivers: 5, Memory: 16 << 20,
+		MaxRate: 7 * pace.Mbps, MinRate: 3 * pace.Mbps, Slow: Drop, Quorum: 2,
+	}
+	s, err := newSending(cfg, FileSource(bytes.NewReader(nil), 12345))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.tx.Close()
+	for _, payload := range []uint16{wire.DefaultPayload, leastCut} {
+		s.cut(payload)
+		got := s.core.cfg
+		want := SenderConfig{
+			Geometry: wire.Geometry{Payload: payload}, Mode: wire.File, Size: 12345, Receivers: 5, PoolBlocks: got.PoolBlocks,
+			MaxRate: 7 * pace.Mbps, MinRate: 3 * pace.Mbps, Slow: Drop, Quorum: 2,
+		}
+		if bytes := got.PoolBlocks * s.g.BlockSize(); got != want || bytes > cfg.Memory || bytes < cfg.Memory/2 {
+			t.Errorf("told %+v, which is %d bytes of buffers; want %+v", got, bytes, want)
+		}
 	}
 }
