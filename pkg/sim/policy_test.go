@@ -119,7 +119,7 @@ func TestFault45NoMulticastAtAll(t *testing.T) {
 	for _, size := range []uint64{8 * mb, 96 * mb} {
 		r := Run(Config{Seed: 1, Hosts: []Host{{Filtered: true}, {Filtered: true}, {Filtered: true}}, Size: size, Port: Port{Rate: 200 * pace.Mbps}})
 		mustFinish(t, "nobody hears", r)
-		most := int(pace.DefaultInitial) * 3 / 10 / (wire.DefaultPayload + frameOverhead) // 0.24 s of it, and 50 packets a second after
+		most := int(pace.DefaultInitial) * 3 / 10 / (wire.DefaultPayload + wire.FrameOverhead) // 0.24 s of it, and 50 packets a second after
 		if r.Sent > most || r.Rows+r.Again > 0 {
 			t.Errorf("%d MB: %d packets to the group, %d parity and %d again; at most %d and none", size/mb, r.Sent, r.Rows, r.Again, most)
 		}

@@ -14,7 +14,7 @@ import (
 func rates(r *Result, link pace.Rate) (at []time.Duration, share []float64) {
 	for i := 5; i < len(r.Trace); i++ {
 		at = append(at, r.Trace[i].At)
-		share = append(share, float64(rateOf(r.Trace[i-5], r.Trace[i], frameOverhead+1432)/link))
+		share = append(share, float64(rateOf(r.Trace[i-5], r.Trace[i])/link))
 	}
 	return at, share
 }
@@ -125,6 +125,11 @@ func TestMarksBrake(t *testing.T) {
 	}
 }
 
+// rateOf returns the rate at which the sender's packets left between two points.
+func rateOf(a, b Point) pace.Rate {
+	return pace.Rate(float64((b.Sent-a.Sent)*(wire.DefaultPayload+wire.FrameOverhead)) / (b.At - a.At).Seconds())
+}
+
 // TestMarksAloneBrake: where a switch marks what is beyond a rate, and no queue tells of
 // it, the pace settles at that rate.
 func TestMarksAloneBrake(t *testing.T) {
@@ -180,15 +185,15 @@ func TestTCPGetsItsShare(t *testing.T) {
 // tcpShare returns what we and a TCP connection got of a link, from one second after
 // the connection's begin to its end, and what we had once it was over.
 func tcpShare(t *testing.T, seed uint64, link pace.Rate, hosts []Host, isReno bool) (ours, theirs, after float64) {
-	const frame = frameOverhead + wire.DefaultPayload
+	const frame = wire.FrameOverhead + wire.DefaultPayload
 	from := 750*time.Millisecond + time.Duration(seed)*17*time.Millisecond
 	r := Run(Config{Seed: seed, Hosts: hosts, Size: uint64(link * 7), Port: Port{Rate: link, Burst: 64 << 10}, TraceEvery: 10 * time.Millisecond,
 		Flows: []Flow{{From: from, Until: from + 5*time.Second, IsReno: isReno}}})
 	mustFinish(t, "with TCP", r)
 	at := func(d time.Duration) Point { return r.Trace[int((from+d)/(10*time.Millisecond))] }
 	a, b := at(time.Second), at(5*time.Second)
-	return float64(rateOf(a, b, frame) / link), float64((b.Flows-a.Flows)*frame) / 4 / float64(link),
-		float64(rateOf(at(6500*time.Millisecond), at(8*time.Second), frame) / link)
+	return float64(rateOf(a, b) / link), float64((b.Flows-a.Flows)*frame) / 4 / float64(link),
+		float64(rateOf(at(6500*time.Millisecond), at(8*time.Second)) / link)
 }
 
 // TestStallsCostLittle: a processor before the switch that does something else for a

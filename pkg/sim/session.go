@@ -4,15 +4,10 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
 	"github.com/daisy-mcast/daisy-mcast/pkg/rangeset"
 	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
 )
-
-// frameOverhead is what a packet has on the wire around its payload: our header
-// and tag, UDP, IPv4, Ethernet.
-const frameOverhead = wire.Overhead + 8 + 20 + 14
 
 // What is noted in the history.
 const (
@@ -132,7 +127,7 @@ func (s *session) plug() {
 	}
 }
 
-func (s *session) frame() int { return int(s.geometry.Payload) + frameOverhead }
+func (s *session) frame() int { return int(s.geometry.Payload) + wire.FrameOverhead }
 
 // join makes a host READY.
 func (s *session) join(h *host) {
@@ -438,9 +433,4 @@ func (s *session) note(kind int, a, b uint64) {
 		s.result.Hash = (s.result.Hash ^ x) * prime
 		s.result.Hash ^= s.result.Hash >> 29
 	}
-}
-
-// rateOf returns the rate at which the sender's packets left between two points.
-func rateOf(a, b Point, frame int) pace.Rate {
-	return pace.Rate(float64((b.Sent-a.Sent)*frame) / (b.At - a.At).Seconds())
 }

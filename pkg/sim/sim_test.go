@@ -25,7 +25,7 @@ const (
 // linkTime returns how long the first-sent data packets of a session take at a
 // rate, headers counted.
 func linkTime(r *Result, rate pace.Rate) time.Duration {
-	return rate.Time(float64(r.Payload * (wire.DefaultPayload + frameOverhead)))
+	return rate.Time(float64(r.Payload * (wire.DefaultPayload + wire.FrameOverhead)))
 }
 
 // mustFinish fails the test unless every host holds everything.

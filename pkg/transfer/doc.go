@@ -11,9 +11,9 @@
 //
 // Blocks of 192 data packets go out interleaved, as many as are sent in 20 ms, 1 to
 // 16. Every host reports each max(20 ms, N x 100 us): no more than 10,000 reports a
-// second reach the sender, whatever the number N of hosts. A report tells of each
-// incomplete block how many packets it needs. For each block the sender sends as
-// many parity rows as the worst of these asks, each row once; reports are read
+// second reach the sender, and as many marks, whatever the number N of hosts. A report
+// tells of each incomplete block how many packets it needs. For each block the sender
+// sends as many parity rows as the worst of these asks, each row once; reports are read
 // against the counters of what was sent, so that rows under way are not sent twice.
 // When the 64 rows of a block are used up, hosts add maps, and those data packets
 // are sent again that help the most hosts.
@@ -25,8 +25,8 @@
 //
 // # How a loop drives the cores
 //
-// Both cores take now as the time since any fixed moment and are owned by one goroutine; neither blocks, starts a goroutine, opens
-// a socket or holds a byte of the stream.
+// Both take now as the time since any fixed moment, are owned by one goroutine, and hold
+// no byte of the stream.
 //
 // # The sender's loop
 //

@@ -28,7 +28,7 @@ func TestFault37SmallMTU(t *testing.T) {
 			s := newSession(t, 3, src)
 			s.send.MaxRate, s.send.Slow = 200*pace.Mbps, Wait // also for who lacks a processor
 			narrow := s.hosts[1]
-			narrow.dropIf(func(d []byte) bool { return len(d) > 1400-ipOverhead })
+			narrow.dropIf(func(d []byte) bool { return len(d) > 1400-wire.IPOverhead })
 			s.run()
 			s.wantAll(want, s.hosts...)
 			for i, h := range s.hosts {
@@ -59,7 +59,7 @@ func TestFault37Resumed(t *testing.T) {
 		var cancel context.CancelFunc
 		s.ctx, cancel = context.WithCancel(t.Context())
 		journal := s.hosts[0].journaled(t, file)
-		s.hosts[1].dropIf(func(d []byte) bool { return len(d) > 1400-ipOverhead })
+		s.hosts[1].dropIf(func(d []byte) bool { return len(d) > 1400-wire.IPOverhead })
 		if i == 0 {
 			s.hosts[0].cfg.Progress = func(done int64) {
 				if done > size/2 {
@@ -130,7 +130,7 @@ func TestFault37TinyMTU(t *testing.T) {
 		s.send.Memory = 16 << 20
 		s.send.MaxRate, s.send.Slow = 200*pace.Mbps, Wait // for the others, who may lack a processor
 		narrow := s.hosts[1]
-		narrow.dropIf(func(d []byte) bool { return len(d) > 1200-ipOverhead })
+		narrow.dropIf(func(d []byte) bool { return len(d) > 1200-wire.IPOverhead })
 		s.run()
 		r := s.resultOf(narrow)
 		if stream {

@@ -33,7 +33,7 @@ func (r *reception) recut(w wire.Welcome) bool {
 		r.fail(wire.Misbehaved, fmt.Errorf("%w: another WELCOME", wire.ErrFormat))
 		return false
 	}
-	r.log.Info("packets are made smaller for some receiver's network", "packet", int(w.Geometry.Payload)+wire.Overhead+ipOverhead)
+	r.log.Info("packets are made smaller for some receiver's network", "packet", int(w.Geometry.Payload)+wire.Overhead+wire.IPOverhead)
 	close(r.finisher.jobs)
 	r.finishing.Wait() // it had nothing to do
 	r.welcome, r.canaries, r.told = w, 0, 0

@@ -105,7 +105,7 @@ func (r *reception) detach(m wire.Detach) {
 		r.log.Warn("no multicast received: the stream comes over TCP; see whether the network lets the group through")
 	case m.Reason == wire.TooLarge:
 		r.log.Warn("small packets of the group come, full ones do not: the stream comes over TCP; see the MTU on the way from the sender",
-			"packet", int(r.g.Payload)+wire.Overhead+ipOverhead, "interface", r.ifi.Name, "mtu", r.ifi.MTU)
+			"packet", int(r.g.Payload)+wire.Overhead+wire.IPOverhead, "interface", r.ifi.Name, "mtu", r.ifi.MTU)
 	case isFirst:
 		r.log.Warn("the others do not wait for this host", "reason", m.Reason)
 	}

@@ -9,7 +9,7 @@ import (
 
 // leastCut is the least payload that packets are made smaller to because of a receiver's
 // network: that of an MTU of 1280, which tunnels leave. With less, all would pay for one.
-const leastCut = 1280 - ipOverhead - wire.Overhead
+const leastCut = 1280 - wire.IPOverhead - wire.Overhead
 
 // sawSmall is how many small canaries have to have come before full ones are known to
 // be lost by their size.
@@ -76,7 +76,7 @@ func (s *sending) fitPeer(p *peer) {
 }
 
 // isFit reports whether a receiver's network may take packets as small as they get.
-func (p *peer) isFit() bool { return p.mtu == 0 || p.mtu >= leastCut+ipOverhead+wire.Overhead }
+func (p *peer) isFit() bool { return p.mtu == 0 || p.mtu >= leastCut+wire.IPOverhead+wire.Overhead }
 
 // isNarrow reports whether a receiver has told of small canaries only, and smaller
 // packets may help it.
@@ -94,7 +94,7 @@ func (s *sending) fitCanaries(now time.Duration) bool {
 	for _, p := range s.peers {
 		if p.isNarrow() && smallSeen(p.seen) >= sawSmall && s.recut(now, leastCut) {
 			s.log.Warn("packets are made smaller: full ones do not reach a receiver, see the MTU on the way to it",
-				"receiver", p.name, "mtu", p.mtu, "packet", s.datagram()+ipOverhead)
+				"receiver", p.name, "mtu", p.mtu, "packet", s.datagram()+wire.IPOverhead)
 			return true
 		}
 	}

@@ -290,7 +290,7 @@ func (s *sending) actOn(p *peer, e Event) {
 		p.result.Detached = e.Reason
 		log := s.log
 		if e.Reason == wire.TooLarge {
-			log = log.With("mtu", p.mtu, "packet", s.datagram()+ipOverhead)
+			log = log.With("mtu", p.mtu, "packet", s.datagram()+wire.IPOverhead)
 		}
 		log.Warn("receiver is detached: the others do not wait for it", "receiver", p.name, "reason", e.Reason)
 		s.say(p, wire.Detach{Alone: e.Kind == Alone, Reason: e.Reason})

@@ -51,7 +51,7 @@ func (c *canaries) again(now time.Duration) {
 // payloadFor returns the payload of packets that leave by an interface with some MTU:
 // the default, or what fits.
 func payloadFor(mtu int) uint16 {
-	return uint16(max(wire.MinPayload, min(wire.DefaultPayload, mtu-ipOverhead-wire.Overhead)))
+	return uint16(max(wire.MinPayload, min(wire.DefaultPayload, mtu-wire.IPOverhead-wire.Overhead)))
 }
 
 // heard draws conclusions from a report: every host that hears the group at all

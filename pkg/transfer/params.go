@@ -104,10 +104,3 @@ const (
 // sentTimes is how many of the last packets' times the sender keeps: 0.3 s at
 // 10 Gb/s. A power of two.
 const sentTimes = 1 << 18
-
-// ipOverhead is what IPv4 and UDP add to a datagram.
-const ipOverhead = 20 + 8
-
-// frameOverhead is what is on the wire around a payload: the packet's own, UDP,
-// IPv4 and Ethernet headers.
-const frameOverhead = 24 + 16 + 8 + 20 + 14

@@ -213,9 +213,8 @@ func (r *Receiver) Packet(now time.Duration, h wire.Header) Verdict {
 // Marked counts a packet that came with the mark of congestion.
 func (r *Receiver) Marked() { r.counters.CEMarks++ }
 
-// Overflowed and BadTags tell the totals of what never came this far: packets that
-// the kernel dropped because the socket's buffer was full, and those that were not
-// authentic.
+// Overflowed tells the total of packets that the kernel dropped because the socket's
+// buffer was full.
 func (r *Receiver) Overflowed(total uint64) { r.counters.Overflow = total }
 
 // BadTags tells the total of packets that were not authentic.

@@ -12,7 +12,7 @@ import (
 const fetchRetry = 5 * time.Second
 
 // Alone tells that multicast does not reach this host, or that it is served one to
-// one from now on: it will fetch what it lacks. Attached is its opposite.
+// one from now on: it will fetch what it lacks.
 func (r *Receiver) Alone() { r.isAlone = true }
 
 // Fetch returns the packets to ask for at now, if any: after Alone whatever is

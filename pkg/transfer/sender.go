@@ -39,7 +39,7 @@ type SenderConfig struct {
 	// Receivers is how many are expected: the report interval follows from it.
 	Receivers int
 	// PoolBlocks is how many blocks may be in memory at once: those asked for by
-	// NextRead and not yet told as released. PoolBytes over a block's size.
+	// NextRead and not yet told as released. PoolBytes over a block's size if zero.
 	PoolBlocks int
 	// MaxRate caps the rate.
 	MaxRate pace.Rate
@@ -147,7 +147,7 @@ func (s *Sender) newController(now time.Duration) {
 }
 
 // frame returns the bytes of a packet on the wire.
-func (s *Sender) frame() int { return int(s.cfg.Geometry.Payload) + frameOverhead }
+func (s *Sender) frame() int { return int(s.cfg.Geometry.Payload) + wire.FrameOverhead }
 
 func (s *Sender) setSize(size uint64) {
 	s.size, s.total, s.isEnded = size, s.cfg.Geometry.Blocks(size), true

@@ -137,16 +137,6 @@ func (s *segmentBuffer) freeSlot(p *blockPart, except int) int {
 	panic("transfer: an incomplete block without a free slot")
 }
 
-// isComplete reports whether the first blocks blocks of s can be made whole.
-func (s *segmentBuffer) isComplete(blocks int) bool {
-	for i := range s.blocks[:blocks] {
-		if !s.blocks[i].isComplete() {
-			return false
-		}
-	}
-	return true
-}
-
 // A mender makes complete segments whole. It allocates nothing after its making.
 type mender struct {
 	g       wire.Geometry

@@ -65,8 +65,10 @@ func TestSegmentFromAnyPackets(t *testing.T) {
 			if want := (size + 1431) / 1432; used != want {
 				t.Fatalf("%d bytes: %d packets were of use, want %d", size, used, want)
 			}
-			if !s.isComplete(blocks) {
-				t.Fatalf("%d bytes: not complete", size)
+			for i := range s.blocks[:blocks] {
+				if !s.blocks[i].isComplete() {
+					t.Fatalf("%d bytes: block %d is not complete", size, i)
+				}
 			}
 			if err := mender.mend(s, blocks); err != nil {
 				t.Fatal(err)

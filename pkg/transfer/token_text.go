@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 )
@@ -14,11 +15,11 @@ import (
 // A Secret is what a token proves. It prints as "***".
 type Secret [16]byte
 
-// String hides the secret.
-func (Secret) String() string { return "***" }
+// Format hides the secret, whatever the verb (invariant I8).
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "***") }
 
-// GoString hides the secret.
-func (Secret) GoString() string { return "***" }
+// MarshalText hides the secret, in JSON too.
+func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
 // A Token is all that a receiver has to be given by hand: where the sender is,
 // how to know it, and a secret to be known by. Whoever has it can read what is

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -51,10 +52,13 @@ func TestTokenRefusesEveryWrongCharacter(t *testing.T) {
 // TestFault77TokenSecretIsNotPrinted: only Text gives the secret away.
 func TestFault77TokenSecretIsNotPrinted(t *testing.T) {
 	tok := testToken(t)
-	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
 		if s := fmt.Sprintf(format, tok.Secret); s != "***" {
 			t.Errorf("%s prints %s", format, s)
 		}
+	}
+	if text, err := json.Marshal(tok.Secret); err != nil || string(text) != `"***"` {
+		t.Errorf("as JSON it is %s, %v", text, err)
 	}
 	_, err := ParseToken(tok.Text()[:40])
 	if err == nil || strings.Contains(err.Error(), tok.Text()[:10]) {

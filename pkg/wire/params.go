@@ -18,14 +18,18 @@ const (
 	TagSize = 16
 	// Overhead is what a packet adds to its payload inside a datagram.
 	Overhead = HeaderSize + TagSize
+	// IPOverhead is what IPv4 and UDP add to a datagram.
+	IPOverhead = 20 + 8
+	// FrameOverhead is what is on the wire around a payload, Ethernet's header counted.
+	FrameOverhead = Overhead + IPOverhead + 14
 
 	// DefaultPayload fills an Ethernet frame: a datagram of 1472 bytes, which
-	// IPv4 (20) and UDP (8) make an IP packet of 1500.
-	DefaultPayload = 1500 - 20 - 8 - Overhead
+	// IPv4 and UDP make an IP packet of 1500.
+	DefaultPayload = 1500 - IPOverhead - Overhead
 	// MinPayload still passes the smallest MTU that IPv4 hosts must take, 576.
-	MinPayload = 576 - 20 - 8 - Overhead
+	MinPayload = 576 - IPOverhead - Overhead
 	// MaxPayload fills a jumbo frame of 9000 bytes.
-	MaxPayload = 9000 - 20 - 8 - Overhead
+	MaxPayload = 9000 - IPOverhead - Overhead
 )
 
 // The parts of a stream.

@@ -18,9 +18,8 @@ import (
 // and memory can be told.
 const simulateCommand = "simulate"
 
-// frameBytes is a full data packet with the headers around it: UDP, IPv4,
-// Ethernet.
-const frameBytes = wire.DefaultPayload + wire.Overhead + 8 + 20 + 14
+// frameBytes is a full data packet with all headers around it.
+const frameBytes = wire.DefaultPayload + wire.FrameOverhead
 
 // simulate runs a session in virtual time, on the cores that real ones run on.
 func simulate(ctx context.Context, st *stage, s shot) (got sample, err error) {
