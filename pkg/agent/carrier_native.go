@@ -84,7 +84,7 @@ func (n nativeCarrier) receive(ctx context.Context, job message.Receive, dst out
 		Identity: n.id,
 		Finish:   finish,
 		Log:      n.log,
-		Progress: progress,
+		Progress: func(done, _ int64) { progress(done) },
 	}
 	if err := cfg.Pin.UnmarshalText([]byte(job.Carrier.Pin)); err != nil {
 		return message.ReceiveResult{}, fmt.Errorf("the sender's key: %w", err)

@@ -121,7 +121,7 @@ func runBundleCreate(ctx context.Context, std *streams, opt bundleCreateOptions,
 }
 
 // gather reads the sources into st.
-func (o *bundleCreateOptions) gather(ctx context.Context, view *bundleView, st *store.Store) (*store.Set, error) {
+func (o *bundleCreateOptions) gather(ctx context.Context, view *stepView, st *store.Store) (*store.Set, error) {
 	var places []imageset.Place
 	opts, err := o.options("")
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
 	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
 )
@@ -24,6 +25,7 @@ const maxTokenLine = 4096
 
 // receiveOptions are the flags of `receive`.
 type receiveOptions struct {
+	progressFlag
 	config    transfer.ReceiveConfig
 	localIP   string
 	tokenFile string
@@ -38,6 +40,7 @@ func (o *receiveOptions) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.out, "out", "-", "write to `FILE`, or - for standard output")
 	f.DurationVar(&o.config.ConnectTimeout, "connect-timeout", transfer.DefaultJoinTimeout,
 		"how long to try to reach the sender")
+	o.progressFlag.AddFlags(f)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print the result and errors only")
 }
 
@@ -86,6 +89,9 @@ func (o *receiveOptions) parse(ctx context.Context, std *streams) (err error) {
 	}
 	if c.ConnectTimeout <= 0 {
 		return errors.New("--connect-timeout must be more than 0")
+	}
+	if o.quiet {
+		o.progressFlag.mode = string(progress.None)
 	}
 	if o.out == "" {
 		return errors.New("--out is empty: want a file, or - for standard output")
@@ -150,13 +156,18 @@ func askToken(ctx context.Context, std *streams) (string, error) {
 }
 
 func runReceive(ctx context.Context, std *streams, opts receiveOptions) error {
+	view, err := opts.progressFlag.open(std, 1)
+	if err != nil {
+		return err
+	}
+	defer view.close()
 	out, err := openOutput(ctx, std.Out, opts.out)
 	if err != nil {
 		return usage(fmt.Errorf("receive: %w", err), "")
 	}
 	defer out.close()
 	cfg := opts.config
-	cfg.Log = humanLog(std.Err, opts.quiet)
+	cfg.Log, cfg.Progress = humanLog(view.log(), opts.quiet), view.begin("receive")
 	cfg.Finish = out.finish
 	if cfg.Identity, err = transfer.NewIdentity(); err != nil {
 		return err
@@ -164,8 +175,9 @@ func runReceive(ctx context.Context, std *streams, opts receiveOptions) error {
 	begun := time.Now()
 	result, err := transfer.Receive(ctx, cfg, out.sink)
 	if err == nil || result.Size > 0 {
-		printReceivedNative(std.Err, result, time.Since(begun))
+		printReceivedNative(view.log(), result, time.Since(begun))
 	}
+	view.close()
 	if err == nil {
 		return nil
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/daisy-mcast/daisy-mcast/pkg/launch"
 	"github.com/daisy-mcast/daisy-mcast/pkg/multicast"
 	"github.com/daisy-mcast/daisy-mcast/pkg/pace"
+	"github.com/daisy-mcast/daisy-mcast/pkg/progress"
 	"github.com/daisy-mcast/daisy-mcast/pkg/transfer"
 	"github.com/daisy-mcast/daisy-mcast/pkg/wire"
 )
@@ -29,6 +30,7 @@ import (
 // sendOptions are the arguments and flags of `send`.
 type sendOptions struct {
 	slowFlags
+	progressFlag
 	config    transfer.SendConfig
 	localIP   string
 	group     string
@@ -57,6 +59,7 @@ func (o *sendOptions) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.timeout, "timeout", 0,
 		"end the sending then, whoever has not all; default 10m, --join-timeout and a file at 50 Mb/s (half of --max-rate where that is less), none for a stream")
 	o.slowFlags.AddFlags(f)
+	o.progressFlag.AddFlags(f)
 	f.StringVar(&o.report, "report", "", "write what became of each receiver as JSON to `FILE`")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print the token, the result and errors only")
 }
@@ -111,6 +114,9 @@ func (o *sendOptions) parse() (err error) {
 	if c.Slow, err = o.slowFlags.check(c.Receivers); err != nil && c.Receivers > 0 {
 		return err
 	}
+	if o.quiet {
+		o.progressFlag.mode = string(progress.None)
+	}
 	switch {
 	case c.Receivers < 1 || c.Receivers > 10000:
 		return fmt.Errorf("--receivers %d is not from 1 to 10000", c.Receivers)
@@ -157,7 +163,6 @@ func runSend(ctx context.Context, std *streams, opts sendOptions, args []string)
 	}
 	defer closeSource()
 	cfg := opts.config
-	cfg.Log = humanLog(std.Err, opts.quiet)
 	if cfg.Identity, err = transfer.NewIdentity(); err != nil {
 		return err
 	}
@@ -179,6 +184,14 @@ func runSend(ctx context.Context, std *streams, opts sendOptions, args []string)
 		ln.Close()
 		return usage(fmt.Errorf("send: %w", err), "")
 	}
+	view, err := opts.progressFlag.open(std, 1)
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	defer view.close()
+	tell := view.begin("send")
+	cfg.Log, cfg.Progress = humanLog(view.log(), opts.quiet), func(done int64) { tell(done, src.Size) }
 	result, err := sendUntil(ctx, opts.deadline(src), cfg, ln, src)
 	if err != nil && len(result.Hosts) == 0 {
 		hint := "" // nothing was begun
@@ -187,7 +200,8 @@ func runSend(ctx context.Context, std *streams, opts sendOptions, args []string)
 		}
 		return usage(fmt.Errorf("send: %w", err), hint)
 	}
-	printSent(std.Err, result)
+	printSent(view.log(), result)
+	view.close()
 	if werr := writeSendReport(opts.report, result, err); werr != nil {
 		fmt.Fprintf(std.Err, "daisy-mcast: writing the report: %v\n", werr)
 	}

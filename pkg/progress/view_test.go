@@ -58,6 +58,20 @@ func TestWholeJobIsTheSumOfItsSteps(t *testing.T) {
 	want(1)
 }
 
+// TestStatusWithoutATotal: of a stream whose end is not known there are the bytes and the
+// rate.
+func TestStatusWithoutATotal(t *testing.T) {
+	var v view
+	v.apply(Event{Time: at(0), Kind: StepStarted, Step: "receive", Index: 1, Of: 1})
+	if got, want := v.status(at(time.Second)), "running 1.0s"; got != want {
+		t.Errorf("at the start %q, want %q", got, want)
+	}
+	v.apply(Event{Time: at(2 * time.Second), Kind: Bytes, Sent: 50e6, Rate: 25e6})
+	if got, want := v.status(at(2*time.Second)), "50 MB, 25 MB/s, running 2.0s"; got != want {
+		t.Errorf("later %q, want %q", got, want)
+	}
+}
+
 func TestSlowestHosts(t *testing.T) {
 	var v view
 	v.apply(Event{Time: at(0), Kind: StepStarted, Step: "send"})

@@ -9,11 +9,14 @@ import (
 // status says how far the running step is.
 func (v *view) status(now time.Time) string {
 	var parts []string
-	if v.total > 0 {
+	switch {
+	case v.total > 0:
 		parts = append(parts, fmt.Sprintf("%d %%", percent(v.stepFraction())), formatBytes(v.sent)+" of "+formatBytes(v.total))
-		if v.meter.rate > 0 {
-			parts = append(parts, formatRate(v.meter.rate))
-		}
+	case v.sent > 0: // a stream's end is not known
+		parts = append(parts, formatBytes(v.sent))
+	}
+	if len(parts) > 0 && v.meter.rate > 0 {
+		parts = append(parts, formatRate(v.meter.rate))
 	}
 	if eta, ok := v.eta(); ok {
 		parts = append(parts, "ETA "+formatDuration(eta))

@@ -318,7 +318,7 @@ func TestFault56ByeFinished(t *testing.T) {
 func (h *testHost) afterBytes(n int64) <-chan struct{} {
 	c := make(chan struct{})
 	var once sync.Once
-	h.cfg.Progress = func(done int64) {
+	h.cfg.Progress = func(done, _ int64) {
 		if done >= n {
 			once.Do(func() { close(c) })
 		}

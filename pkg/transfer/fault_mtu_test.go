@@ -61,7 +61,7 @@ func TestFault37Resumed(t *testing.T) {
 		journal := s.hosts[0].journaled(t, file)
 		s.hosts[1].dropIf(func(d []byte) bool { return len(d) > 1400-wire.IPOverhead })
 		if i == 0 {
-			s.hosts[0].cfg.Progress = func(done int64) {
+			s.hosts[0].cfg.Progress = func(done, _ int64) {
 				if done > size/2 {
 					cancel()
 				}

@@ -54,8 +54,10 @@ type ReceiveConfig struct {
 	// that this host has the stream.
 	Finish func() error
 
-	Log      *slog.Logger // nil: none
-	Progress func(done int64)
+	Log *slog.Logger // nil: none
+	// Progress, when set, is told how many bytes are verified and written, of how many:
+	// 0 until a stream's end is known.
+	Progress func(done, total int64)
 
 	testOnlyReader func(packetReader) packetReader
 }
@@ -352,6 +354,14 @@ func (r *reception) renew() {
 				return
 			}
 		}
+	}
+}
+
+// count counts the bytes of a segment that is where it belongs.
+func (r *reception) count(bytes int64) {
+	r.result.Size += bytes
+	if r.cfg.Progress != nil {
+		r.cfg.Progress(r.result.Size, int64(r.core.size))
 	}
 }
 

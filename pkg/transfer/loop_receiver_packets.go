@@ -126,10 +126,7 @@ func (r *reception) settle(f finished) {
 	case f.isGood:
 		r.core.SegmentVerified(seg)
 		delete(r.bad, seg)
-		r.result.Size += int64(f.size)
-		if r.cfg.Progress != nil {
-			r.cfg.Progress(r.result.Size)
-		}
+		r.count(int64(f.size))
 		r.checkEnd()
 	case r.bad[seg]: // all of it came over TLS: its digest and its bytes are both the sender's
 		r.fail(wire.Corrupt, fmt.Errorf("%w: segment %d", ErrRoot, seg))

@@ -114,10 +114,7 @@ func (r *reception) claimSegment(seg uint32) {
 	r.core.SegmentVerified(seg)
 	delete(r.bad, seg)
 	size := int64(segmentLen(r.g, r.core.size, seg))
-	r.result.Size += size
+	r.count(size)
 	r.result.Resumed += size
 	r.resume.claimed = append(r.resume.claimed, seg)
-	if r.cfg.Progress != nil {
-		r.cfg.Progress(r.result.Size)
-	}
 }

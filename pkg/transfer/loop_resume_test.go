@@ -57,7 +57,7 @@ func interrupted(t *testing.T, want []byte, files []string, share float64) (size
 				cancel()
 			}
 		})
-		h.cfg.Progress = func(done int64) {
+		h.cfg.Progress = func(done, _ int64) {
 			if done >= enough {
 				has()
 			}
