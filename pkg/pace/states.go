@@ -70,7 +70,9 @@ func (c *Controller) Tick(now time.Duration, next uint64) bool {
 	case testing:
 		c.test(now, next)
 	case competing:
-		c.compete(now, next)
+		if !c.beginTest(now, next) {
+			c.compete(now, next)
+		}
 	}
 	return c.rate != was
 }
@@ -302,6 +304,9 @@ func (c *Controller) beginTest(now time.Duration, next uint64) bool {
 		return false
 	}
 	c.testedLoss, c.testedRate = meanLost(heard), mid.sent*Rate(1-mid.lost)
+	if c.state == competing {
+		c.limit = c.rate
+	}
 	c.round(now, next)
 	c.state = testing
 	c.set(c.limit * testGain)

@@ -237,4 +237,12 @@ func TestSmallQueue(t *testing.T) {
 	if r.LastDone() > linkTime(r, gigabit)*3/2 {
 		t.Errorf("took %v, the link %v", r.LastDone(), linkTime(r, gigabit))
 	}
+	// In one of 32 KB no queue is seen that would brake: what is lost has to.
+	const slow = 50 * pace.Mbps
+	r = Run(Config{Seed: 1, Hosts: Same(48, Faults{}), Size: 64 * mb, Port: Port{Rate: slow, Queue: 32 << 10}})
+	mustFinish(t, "smaller queue", r)
+	t.Logf("32 KB of queue: %v, the link %v, egress %.2f", r.LastDone(), linkTime(r, slow), 1+r.Overhead())
+	if r.LastDone() > linkTime(r, slow)*105/100 || r.Overhead() > .5 {
+		t.Errorf("took %v, the link %v; egress %.2f", r.LastDone(), linkTime(r, slow), 1+r.Overhead())
+	}
 }
