@@ -179,6 +179,47 @@ func TestFault48FetchAtTheEnd(t *testing.T) {
 	}
 }
 
+// slowReport is what a host tells that holds the first half of 8 blocks and has seen
+// what was sent before a counter.
+func (c *coreTest) slowReport(counter uint64) {
+	r := &wire.Report{Counter: counter, Counters: wire.Counters{Received: counter}, Oldest: 4, Next: 8, At: c.now}
+	for n := wire.Block(4); n < 8; n++ {
+		r.Deficits = append(r.Deficits, wire.Deficit{Block: n, Packets: 9})
+	}
+	c.Report(c.now, 1, r)
+}
+
+// TestFullBufferIsNoLoss: a host that empties its socket's buffer slower than packets came
+// is sent nothing again that may be in there: neither when nothing was sent for a while, nor
+// when it is served after the others.
+func TestFullBufferIsNoLoss(t *testing.T) {
+	for _, isDetached := range []bool{false, true} {
+		c := newCoreTest(t, 8, 2)
+		c.sendAll()
+		if isDetached {
+			c.hosts[1].reason = wire.Slow
+			c.detach(c.now, c.hosts[1])
+		}
+		c.Report(c.now, 0, &wire.Report{Counter: c.Counter(), Counters: wire.Counters{Received: c.Counter()}, Oldest: c.total, Next: c.total})
+		c.Done(c.now, 0)
+		if h := c.hosts[1]; h.state != attached || (c.pass == 2) != isDetached {
+			t.Fatalf("host 1 is in state %d, pass %d", h.state, c.pass)
+		}
+		for _, counter := range []uint64{700, 800, 900, 1000} {
+			c.now += 200 * time.Millisecond
+			c.slowReport(counter)
+			if ids := c.sendAll(); rowsIn(ids) > 0 {
+				t.Fatalf("detached %v: at %d of %d it is sent %d rows", isDetached, counter, c.Counter(), rowsIn(ids))
+			}
+		}
+		c.now += 200 * time.Millisecond
+		c.slowReport(1000) // nothing more comes out of it
+		if n := rowsIn(c.sendAll()); n != 4*9 {
+			t.Errorf("detached %v: it is sent %d rows in the end, want 36", isDetached, n)
+		}
+	}
+}
+
 // TestFault57AskingTheGroup: a host that holds all packets, and asks for more again and
 // again, is served alone: the others do not wait for it.
 func TestFault57AskingTheGroup(t *testing.T) {

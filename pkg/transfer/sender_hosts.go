@@ -36,7 +36,9 @@ type host struct {
 	mark      mark       // where the last sample ended
 	joined    uint64     // the counter when it did, or was there again
 	isHearing bool       // it has told of a packet of the group
-	counter   uint64     // of the last report
+	counter   uint64     // of the last report, or all that was sent before it
+	from      uint64     // s.counter when it was attached again: what it lacked before may be in its buffer
+	told      uint64     // counter of the last report, as it told: it grows while its buffer is emptied
 	oldest    wire.Block // it holds all before
 	next      wire.Block // the last report was about the blocks before
 	deficits  []wire.Deficit
@@ -226,9 +228,10 @@ func (s *Sender) Report(now time.Duration, id HostID, r *wire.Report) {
 		s.serveAlone(now, h, wire.Corrupt)
 	}
 	h.counter = max(h.counter, min(r.Counter, s.counter))
-	if now-s.lastAt > 2*s.interval+50*time.Millisecond {
+	if now-s.lastAt > 2*s.interval+50*time.Millisecond && r.Counter <= h.told {
 		h.counter = s.counter // what it has not seen by now is lost
 	}
+	h.told = r.Counter
 	h.oldest = max(h.oldest, r.Oldest)
 	h.next = r.Next
 	h.deficits = append(h.deficits[:0], r.Deficits...)
@@ -322,10 +325,10 @@ func (s *Sender) observe(now time.Duration, h *host, m mark) {
 // be detached waits until it is, or does better: it may be everything. So does what one
 // lacks that has heard none of many packets: the group is the wrong way to it.
 func (s *Sender) serve(h *host, r *wire.Report) {
-	if h.isSuspect || !h.isHearing && s.counter-h.joined > minSample {
+	counter := h.counter
+	if h.isSuspect || !h.isHearing && s.counter-h.joined > minSample || counter < h.from {
 		return
 	}
-	counter := h.counter
 	for _, d := range r.Deficits {
 		s.want(h, d.Block, int(d.Packets), counter)
 	}
@@ -412,7 +415,7 @@ func (s *Sender) takeBack(now time.Duration) {
 // sent from now on.
 func (s *Sender) attach(now time.Duration, h *host) {
 	s.become(h, attached)
-	h.since, h.hasMark, h.joined = now, false, s.counter
+	h.since, h.hasMark, h.joined, h.from = now, false, s.counter, s.counter
 	s.tell(Event{Kind: Attached, Host: h.id})
 }
 
