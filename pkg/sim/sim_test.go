@@ -182,4 +182,13 @@ func TestOneSeedOneHistory(t *testing.T) {
 	if len(hashes) < 7 {
 		t.Errorf("8 seeds made %d histories", len(hashes))
 	}
+	// A long pass for hosts that were detached, in which blocks come and go as they ask.
+	hosts := Same(6, Faults{Loss: .05})
+	for i := range hosts[:3] {
+		hosts[i].OwnPort = &Port{Rate: gigabit / 10}
+	}
+	cfg := Config{Seed: 1, Hosts: hosts, Size: 64 * mb}
+	if a, b := Run(cfg), Run(cfg); a.Hash != b.Hash || a.Hosts[0].Detached == 0 {
+		t.Errorf("with a second pass: two histories: %x %v and %x %v; %+v", a.Hash, a.Time, b.Hash, b.Time, a.Hosts[0])
+	}
 }

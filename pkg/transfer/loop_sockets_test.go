@@ -60,12 +60,24 @@ func TestCanariesProveRuns(t *testing.T) {
 	}
 }
 
-// A countingReader says that its socket's buffer has overflowed, and counts reports.
+// A countingReader says that its socket's buffer has overflowed and that some packets
+// came with a mark, and counts reports.
 type countingReader struct {
 	packetReader
+	packets int
 	drops   uint64
 	reports atomic.Int32
 	failure error
+}
+
+func (r *countingReader) Read() ([]multicast.Packet, error) {
+	packets, err := r.packetReader.Read()
+	for i := range packets {
+		if r.packets++; r.packets%1000 == 0 { // so few are no congestion
+			packets[i].Marked = true
+		}
+	}
+	return packets, err
 }
 
 func (r *countingReader) Drops() uint64 { return r.drops }
@@ -75,8 +87,8 @@ func (r *countingReader) Report() error {
 	return r.failure
 }
 
-// TestLossIsToldByItsCause: what a host lost to its own buffer, and what came damaged, is
-// in the sender's account of that host and of no other.
+// TestLossIsToldByItsCause: what a host lost to its own buffer, and what came damaged or
+// marked, is in the sender's account of that host and of no other.
 func TestLossIsToldByItsCause(t *testing.T) {
 	want := testBytes(4 << 20)
 	s := newSession(t, 2, FileSource(bytes.NewReader(want), int64(len(want))))
@@ -93,10 +105,10 @@ func TestLossIsToldByItsCause(t *testing.T) {
 	}
 	s.run()
 	s.wantAll(want, s.hosts...)
-	if c := s.resultOf(s.hosts[0]).Counters; c.Overflow != 7 || c.BadTags == 0 {
-		t.Errorf("the sender says %+v, want 7 overflowed and some damaged", c)
+	if c := s.resultOf(s.hosts[0]).Counters; c.Overflow != 7 || c.BadTags == 0 || c.CEMarks == 0 {
+		t.Errorf("the sender says %+v, want 7 overflowed, and some damaged and marked", c)
 	}
-	if c := s.resultOf(s.hosts[1]).Counters; c.Overflow != 0 || c.BadTags != 0 {
+	if c := s.resultOf(s.hosts[1]).Counters; c.Overflow != 0 || c.BadTags != 0 || c.CEMarks != 0 {
 		t.Errorf("the sender says of the other %+v", c)
 	}
 }
