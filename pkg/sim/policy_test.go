@@ -112,6 +112,25 @@ func TestFault30StoppedFromTheStart(t *testing.T) {
 	}
 }
 
+// TestFault33LittleMemoryAndBursts: hosts whose memory is full of what they lack a part of
+// refuse what others lack. That slows down nothing: the rate that fell for it would make it
+// last, and did, down to 1 Mb/s.
+func TestFault33LittleMemoryAndBursts(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(6) {
+		hosts := Same(3, Faults{BurstLen: 60 * time.Millisecond, BurstGap: 100 * time.Millisecond})
+		for i := range hosts {
+			hosts[i].Pool = 5
+		}
+		r := Run(Config{Seed: seed + 1, Hosts: hosts, Size: 64 * mb, Slow: transfer.Wait, MaxRate: 2 * pace.Gbps, PoolSize: 47,
+			Port: Port{Rate: 20 * pace.Gbps, Queue: 64 << 20}, Limit: time.Minute})
+		t.Logf("seed %d: %v, %d packets, of these %d again; host 0 refused %d", seed+1, r.Time, r.Sent, r.Again, r.Hosts[0].Counters.NoRoom)
+		if !r.Finished || r.Time > 20*time.Second {
+			t.Errorf("seed %d: %v for 64 MB, finished %v", seed+1, r.Time, r.Finished)
+		}
+	}
+}
+
 // TestFault45NoMulticastAtAll: where nobody hears the group, what is sent to it is little
 // of a long stream and nothing twice of a short one, before all are served over TCP.
 func TestFault45NoMulticastAtAll(t *testing.T) {

@@ -141,7 +141,10 @@ func (h *testHost) run(t testing.TB) {
 func (s *session) wantAll(want []byte, hosts ...*testHost) {
 	s.t.Helper()
 	if s.sendErr != nil {
-		s.t.Fatalf("sending: %v\n%s", s.sendErr, s.log)
+		for _, h := range s.hosts {
+			s.t.Logf("%+v, %v; the sender says %+v", h.result, h.err, s.resultOf(h))
+		}
+		s.t.Fatalf("sending: %v; %+v\n%s", s.sendErr, s.result, s.log)
 	}
 	for i, h := range hosts {
 		if h.err != nil {

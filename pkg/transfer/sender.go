@@ -98,6 +98,7 @@ type Sender struct {
 	group     []*block // interleaved; all in memory
 	groupTurn int
 	groupIdx  int
+	newData   uint64 // one past the counter of the last packet sent for the first time
 
 	repairs    []*block // with packets to send again, round robin
 	repairTurn int

@@ -213,6 +213,7 @@ func (s *Sender) nextData(c uint64) wire.PacketID {
 	b := s.group[s.groupTurn]
 	id := wire.PacketID{Block: b.n, Index: wire.Index(s.groupIdx)}
 	b.last = c + 1
+	s.newData = c + 1
 	s.groupTurn++
 	s.settleGroup()
 	return id

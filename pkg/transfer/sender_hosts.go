@@ -310,15 +310,30 @@ func (s *Sender) observe(now time.Duration, h *host, m mark) {
 	}
 	sent, last := s.sentAt[(first-1)%sentTimes], s.sentAt[(end-1)%sentTimes]
 	if h.state == attached {
+		received, refused := s.arrived(h, m)
 		s.ctl.Observe(now, pace.Host(h.id), pace.Sample{
 			First: first, End: end,
-			Received: min(m.received-h.mark.received, end-first),
-			Refused:  min(m.noRoom-min(m.noRoom, h.mark.noRoom), end-first),
+			Received: received,
+			Refused:  refused,
 			Marked:   m.marked - min(m.marked, h.mark.marked),
 			Sending:  last - sent, Arriving: m.at - h.mark.at, Delay: m.at - last,
 		})
 	}
 	h.mark = m
+}
+
+// arrived returns how many packets of those since its last mark a host got, and how many it
+// had no room for. It may have none for what others lack, and asks for nothing that it has
+// none for: only while the stream goes on does that say that its disk is behind. A rate
+// that fell for repairs would make the repairs last, and fall with them to next to nothing.
+func (s *Sender) arrived(h *host, m mark) (received, refused uint64) {
+	n := m.counter - h.mark.counter
+	received = min(m.received-h.mark.received, n)
+	refused = min(m.noRoom-min(m.noRoom, h.mark.noRoom), n)
+	if s.newData <= h.mark.counter {
+		return min(received+refused, n), 0
+	}
+	return received, refused
 }
 
 // serve schedules what an attached host lacks. What a host lacks that is about to
