@@ -18,15 +18,23 @@ func InPlace(path string) (*os.File, error) {
 	if err != nil {
 		return nil, nil //nolint:nilerr // who then makes the file tells what is wrong
 	}
-	for _, own := range []*os.File{os.Stdout, os.Stderr} {
-		if ours, err := own.Stat(); err == nil && os.SameFile(info, ours) {
-			return again(own)
-		}
+	if own := ownOutput(info); own != nil {
+		return again(own)
 	}
 	if info.Mode().IsRegular() {
 		return nil, nil
 	}
 	return os.OpenFile(path, os.O_WRONLY, 0)
+}
+
+// ownOutput returns the standard output or error of this process if info is of that.
+func ownOutput(info os.FileInfo) *os.File {
+	for _, own := range []*os.File{os.Stdout, os.Stderr} {
+		if ours, err := own.Stat(); err == nil && os.SameFile(info, ours) {
+			return own
+		}
+	}
+	return nil
 }
 
 // again gives an open file, and its position, a second descriptor: what /dev/stdout
@@ -69,4 +77,22 @@ func Put(path string, content []byte, mode os.FileMode) error {
 	}
 	_, err = f.Write(content)
 	return errors.Join(err, f.Close())
+}
+
+// CanPut tells why Put could not write to path, as far as that is known before: it opens
+// nothing, for a pipe may have no reader yet, and leaves nothing behind.
+func CanPut(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil: // absent, or on no way there: its directory tells
+	case info.IsDir():
+		return &os.PathError{Op: "write", Path: path, Err: unix.EISDIR}
+	case !info.Mode().IsRegular() || ownOutput(info) != nil:
+		return nil
+	}
+	dir := filepath.Dir(Behind(path))
+	if err := unix.Faccessat(unix.AT_FDCWD, dir+"/.", unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return &os.PathError{Op: "write in", Path: dir, Err: err}
+	}
+	return nil
 }

@@ -118,3 +118,33 @@ func TestPutMakesAFile(t *testing.T) {
 		t.Error("a directory was written to")
 	}
 }
+
+func TestCanPut(t *testing.T) {
+	dir := t.TempDir()
+	file, pipe, link := filepath.Join(dir, "file"), filepath.Join(dir, "pipe"), filepath.Join(dir, "link")
+	err := errors.Join(os.WriteFile(file, nil, 0o400), unix.Mkfifo(pipe, 0o600), os.Symlink(filepath.Join(dir, "gone", "x"), link))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		path string
+		want error
+	}{
+		{file, nil},
+		{filepath.Join(dir, "new"), nil},
+		{pipe, nil},
+		{link, nil},
+		{"/dev/full", nil},
+		{"/dev/stdout", nil},
+		{dir, unix.EISDIR},
+		{filepath.Join(dir, "gone", "new"), unix.ENOENT},
+		{filepath.Join(file, "new"), unix.ENOTDIR},
+	} {
+		if err := CanPut(tt.path); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.path, err, tt.want)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 3 {
+		t.Errorf("%v, %v is there afterwards", entries, err)
+	}
+}

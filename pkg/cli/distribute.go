@@ -153,6 +153,9 @@ func (o *distributeOptions) config(ctx context.Context, std *streams, set *hostS
 	if o.timeout < 0 {
 		return cfg, errors.New("--timeout must not be negative")
 	}
+	if err := checkReport(o.report); err != nil {
+		return cfg, err
+	}
 	var err error
 	if err := o.sourceFlags.apply(ctx, &cfg, bundle, o.sender != ""); err != nil {
 		return cfg, err

@@ -27,6 +27,17 @@ func writeReport(std *streams, opt distributeOptions, rep *deploy.Report) error 
 	return errors.Join(errs...)
 }
 
+// checkReport tells before anything is done if --report names what cannot be written.
+func checkReport(path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := atomicfile.CanPut(path); err != nil {
+		return fmt.Errorf("--report: %w", err)
+	}
+	return nil
+}
+
 // writeJSONFile replaces path as a whole.
 func writeJSONFile(path string, v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")

@@ -127,7 +127,7 @@ func (o *sendOptions) parse() (err error) {
 	case o.timeout < 0:
 		return errors.New("--timeout must not be negative")
 	}
-	return nil
+	return checkReport(o.report)
 }
 
 // deadline returns how long the sending of src may take; 0 is for ever: nobody knows
