@@ -67,6 +67,7 @@ type Controller struct {
 	solo       Rate          // the greatest limit of late, before another came
 	soloAt     time.Duration // when it was that
 	cededAt    time.Duration // to another, last; 0 if never
+	carried    Rate          // what got to hosts of late, in the start-up
 	free       Rate          // the limit before some host had no room; 0 if all have
 	// areMostHeld is set while most have no room.
 	areMostHeld bool
@@ -139,6 +140,9 @@ func (c *Controller) Observe(now time.Duration, h Host, s Sample) {
 	}
 	t.observe(now, s, float64(c.cfg.Frame), c.state == starting)
 	c.isMarked = c.isMarked || s.Marked > 0
+	if c.state == starting && !t.isFull && t.refused == 0 {
+		c.carried += (t.capacity - c.carried) * over(s.Arriving, takeTime)
+	}
 	c.updateLag(now, t)
 }
 
@@ -238,11 +242,12 @@ func (c *Controller) floor(median Rate) (floor Rate) {
 }
 
 // floorOf returns the rate under which t lags. One whose disk is behind has slowed
-// the others down already, so it is compared with what they took before.
+// the others down already, so it is compared with what they took before; so is one that
+// gets no fair share beside another's packets, for then its own link is slow.
 func (c *Controller) floorOf(now time.Duration, t *track) Rate {
 	floor := c.floor(min(c.median, max(t.sent, c.limit)))
-	if c.free > 0 && !c.areMostHeld && t.isRefusing(now) {
-		floor = max(floor, c.floor(c.free))
+	if held := startFull * c.floor(c.free); !c.areMostHeld && t.isBehind(now) && c.limit >= held {
+		floor = max(floor, held)
 	}
 	if c.state == competing && !c.cfg.All && (t.lagSince > 0 || t.capacity < startFull*t.sent) {
 		floor = max(floor, fairShare*c.solo)

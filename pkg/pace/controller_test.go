@@ -42,3 +42,28 @@ func TestTheLimitIsNoLessThanTheLeastRate(t *testing.T) {
 		t.Errorf("%s with a limit of %v, want the search at an end and no less than %v", c.State(), c.Limit(), pace.DefaultMin)
 	}
 }
+
+// TestTheLimitIsOfWhoIsAtOne: the search ends at what the host gets that gets less than it
+// is sent, not at what another was sent while the sender paused.
+func TestTheLimitIsOfWhoIsAtOne(t *testing.T) {
+	const packets = 200
+	rate := pace.DefaultInitial
+	took := rate.Time(packets * 1500)
+	for _, tt := range []struct {
+		why  string
+		slow pace.Sample
+	}{
+		{"its link", pace.Sample{First: 201, End: 401, Received: packets, Sending: took, Arriving: took * 10 / 7}},
+		{"its memory", pace.Sample{First: 201, End: 401, Received: packets * 7 / 10, Refused: packets * 3 / 10, Sending: took, Arriving: took}},
+	} {
+		c := pace.New(pace.Config{Frame: 1500, Interval: 20 * time.Millisecond})
+		c.Add(0, 1)
+		c.Add(0, 2)
+		c.Observe(4*took, 1, pace.Sample{First: 1, End: 201, Received: packets, Sending: 2 * took, Arriving: 2 * took})
+		c.Observe(4*took, 2, tt.slow)
+		c.Tick(4*took, 401)
+		if want := rate * 7 / 10; c.Starting() || c.Limit() < want*99/100 || c.Limit() > want*101/100 {
+			t.Errorf("%s: %s with a limit of %v, want the search at an end and %v", tt.why, c.State(), c.Limit(), want)
+		}
+	}
+}

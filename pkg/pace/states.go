@@ -134,16 +134,12 @@ func (c *Controller) start(now time.Duration, next uint64) {
 		c.round(now, next)
 		return
 	}
-	low := c.slowest(byCapacity(heard))
-	mid := heard[len(heard)/2]
+	mid := byCapacity(heard)[len(heard)/2]
 	sent := mid.sent
 	marked := mid.marked > markedShare*10
 	switch {
 	case mid.capacity < startFull*mid.sent || marked:
-		c.limit = low.capacity
-		if marked && low.capacity >= startFull*low.sent { // marks by rate, not by a queue
-			c.limit = min(c.limit, low.sent*Rate(1-low.marked))
-		}
+		c.startLimit(now, heard, marked)
 		c.foundAfter, c.isFinding = now, true
 		c.drainAgain(now, next, 1.25*startBuffer)
 	case c.rate >= c.ceiling() && sent > 0.7*c.rate:
@@ -155,6 +151,23 @@ func (c *Controller) start(now time.Duration, next uint64) {
 		c.round(now, next)
 	default: // the source is slower than the rate: nothing to learn
 		c.round(now, next)
+	}
+}
+
+// startLimit sets the limit to what the slowest host gets whose sample shows it: another's,
+// that was sent more slowly, shows only that.
+func (c *Controller) startLimit(now time.Duration, heard []*track, marked bool) {
+	low := c.slowest(heard)
+	if marked && low.capacity >= startFull*low.sent { // marks by rate, not by a queue
+		c.limit = min(low.capacity, low.sent*Rate(1-low.marked))
+		return
+	}
+	if full := slices.DeleteFunc(heard, func(t *track) bool { return t.capacity >= startFull*t.sent }); len(full) > 0 {
+		low = c.slowest(full)
+	}
+	c.limit = low.capacity
+	if low.isRefusing(now) { // its memory is full: the way is not
+		c.free = max(c.carried, low.sent)
 	}
 }
 

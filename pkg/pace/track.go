@@ -34,6 +34,7 @@ type track struct {
 	refused    float64       // share, in the last sample
 	refusedAt  time.Duration // when some were, last; 0 if never
 	taken      Rate          // what it takes, while it refuses some
+	offered    Rate          // of what comes meanwhile
 	isFull     bool          // the queue has overflowed in the last sample
 	isBusy     bool          // there was a queue all through the last sample
 	level      float64       // queue when the probe began
@@ -98,10 +99,19 @@ func (t *track) take(now time.Duration, s Sample, arrived Rate) {
 	}
 	took := arrived * Rate(1-t.refused)
 	if t.taken == 0 || !t.isRefusing(now) {
-		t.taken = took
+		t.taken, t.offered = took, arrived
 		return
 	}
-	t.taken += (took - t.taken) * Rate(1-math.Exp(-s.Arriving.Seconds()/takeTime.Seconds()))
+	t.taken += (took - t.taken) * over(s.Arriving, takeTime)
+	t.offered += (arrived - t.offered) * over(s.Arriving, takeTime)
+}
+
+// over returns the weight of what took so long in an average over some time.
+func over(took, time time.Duration) Rate { return Rate(1 - math.Exp(-took.Seconds()/time.Seconds())) }
+
+// isBehind reports whether the host refuses a good part of what comes.
+func (t *track) isBehind(now time.Duration) bool {
+	return t.isRefusing(now) && t.taken < startFull*t.offered
 }
 
 // isRefusing reports whether the host had no room for what came, a short time ago.

@@ -104,3 +104,23 @@ func TestFault28DiskStops(t *testing.T) {
 		}
 	})
 }
+
+// TestNoRoomIsMadeByRepairs: a host whose memory is full of segments that lack something
+// makes room only by what completes them. It gets that although it is behind, so that
+// after a pause of its disk it keeps up again, and is not detached with a memory that
+// stays full: then all the rest would have to be sent again.
+func TestNoRoomIsMadeByRepairs(t *testing.T) {
+	t.Parallel()
+	const rate = 5 * pace.Gbps
+	hosts, _ := withOne(2, Host{Pool: 12, Disk: 2 * rate, DiskStopAt: time.Second, DiskContinueAt: 1100 * time.Millisecond})
+	r := Run(Config{Seed: 1, Hosts: hosts, Size: uint64(rate * 3), Port: Port{Rate: rate, Queue: 1 << 20}})
+	mustFinish(t, "a pause", r)
+	h, best := r.Hosts[0], linkTime(r, rate)
+	t.Logf("took %v, the link %v; refused %d of %d; %+v", r.LastDone(), best, h.Counters.NoRoom, r.Sent, h)
+	if h.Counters.NoRoom == 0 {
+		t.Error("it always had room")
+	}
+	if h.Detached > 0 || r.LastDone() > best*3/2 {
+		t.Errorf("took %v, the link %v: %+v", r.LastDone(), best, h)
+	}
+}

@@ -337,11 +337,12 @@ func (s *Sender) arrived(h *host, m mark) (received, refused uint64) {
 }
 
 // serve schedules what an attached host lacks. What a host lacks that is about to
-// be detached waits until it is, or does better: it may be everything. So does what one
-// lacks that has heard none of many packets: the group is the wrong way to it.
+// be detached waits until it is, or does better: it may be everything. One without room
+// asks only for what it has room for, and makes room by what completes its segments. What
+// one lacks that has heard none of many packets waits: the group is the wrong way to it.
 func (s *Sender) serve(h *host, r *wire.Report) {
 	counter := h.counter
-	if h.isSuspect || !h.isHearing && s.counter-h.joined > minSample || counter < h.from {
+	if h.isSuspect && h.reason != wire.Behind || !h.isHearing && s.counter-h.joined > minSample || counter < h.from {
 		return
 	}
 	for _, d := range r.Deficits {
