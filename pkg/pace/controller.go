@@ -61,6 +61,7 @@ type Controller struct {
 	testedRate Rate          // that arrived then
 	drainTime  time.Duration
 	isFinding  bool          // the running drain follows the start-up
+	isGuess    bool          // which then goes on: most was lost, that tells too little
 	isMarked   bool          // the network marks packets: smaller probes are seen
 	brakes     int           // in a row, and the queue stayed
 	isGone     bool          // the queue has been, since the last of these

@@ -14,6 +14,11 @@ const (
 	// startFull is the share of what was sent that has to arrive in time, else
 	// the link is full.
 	startFull = 0.85
+	// guessLoss is the share of loss at the end of the start-up beyond which what arrived
+	// tells little of the link: where another fills the queue it is next to nothing.
+	guessLoss = 0.8
+	// drownLoss is the share of loss from which on nobody asks for more rate.
+	drownLoss = 0.5
 	// startExcess is the share of loss beyond the link's own that shows a full
 	// link, without a queue being seen.
 	startExcess = 0.03
@@ -55,11 +60,12 @@ const (
 	// maxDrain bounds a time of draining, should another's packets be the queue.
 	maxDrain = 500 * time.Millisecond
 
-	// A test sends testGain of the limit for a round, at most every testGap, if the
-	// median host loses testLoss or more.
+	// A test sends testGain of the limit for a round, at most every testGap but after one
+	// that lowered it, if the median host loses testLoss or more, or twice that in one
+	// sample.
 	testGain = 0.75
 	testGap  = 2 * time.Second
-	testLoss = 0.04
+	testLoss = 0.02
 
 	// Somebody else fills the queue if it does not go at takenBrakes attempts, or at
 	// takenAgain where another did within cededTime.

@@ -55,7 +55,7 @@ func (c *Controller) Tick(now time.Duration, next uint64) bool {
 		if c.brake(now, next) || c.beginTest(now, next) {
 			break
 		}
-		if now >= c.probeAt && c.limit < c.ceiling() {
+		if now >= c.probeAt && c.limit < c.ceiling() && !c.isDrowned() {
 			c.makeRoom(now, next)
 		}
 	case probing:
@@ -139,9 +139,14 @@ func (c *Controller) start(now time.Duration, next uint64) {
 	marked := mid.marked > markedShare*10
 	switch {
 	case mid.capacity < startFull*mid.sent || marked:
+		buffer := 1.25 * startBuffer
+		if c.isGuess {
+			buffer = deepest(heard)
+		}
+		c.isGuess = !c.isGuess && mid.lost > guessLoss
 		c.startLimit(now, heard, marked)
 		c.foundAfter, c.isFinding = now, true
-		c.drainAgain(now, next, 1.25*startBuffer)
+		c.drainAgain(now, next, buffer)
 	case c.rate >= c.ceiling() && sent > 0.7*c.rate:
 		c.limit, c.foundAfter = c.ceiling(), now
 		c.become(cruising, now)
@@ -204,6 +209,11 @@ func (c *Controller) drain(now time.Duration, next uint64) {
 	}
 	c.isFinding = false
 	c.round(now, next)
+	if c.isGuess {
+		c.state = starting
+		c.set(c.limit * startGain)
+		return
+	}
 	c.become(cruising, now)
 }
 
@@ -296,13 +306,21 @@ func (c *Controller) ease(now time.Duration, next uint64, bytes float64) {
 	c.set(c.limit * Rate(gain))
 }
 
+// isDrowned reports whether half of the hosts get less than half of what is sent: more of
+// it is no use to them, whatever the reason.
+func (c *Controller) isDrowned() bool {
+	n := len(c.collect(func(t *track) bool { return t.loss > drownLoss }))
+	return n > 0 && n >= len(c.list)/2
+}
+
 // span returns how long a sample of a host takes to come.
 func (c *Controller) span() time.Duration {
 	return max(c.cfg.Interval, c.rate.Time(float64(c.cfg.Frame*samplePackets)))
 }
 
 // beginTest sends less for a while, now and then, when much is lost that no queue
-// explains: a port with next to no queue may be what loses it.
+// explains: a port with next to no queue may be what loses it, or one whose queue was
+// never seen to be gone, which the test shows.
 func (c *Controller) beginTest(now time.Duration, next uint64) bool {
 	if now < c.testAt {
 		return false
@@ -313,7 +331,7 @@ func (c *Controller) beginTest(now time.Duration, next uint64) bool {
 	}
 	c.testAt = now + testGap
 	mid := byCapacity(heard)[len(heard)/2]
-	if mid.lost < testLoss {
+	if max(mid.loss, mid.lost/2) < testLoss {
 		return false
 	}
 	c.testedLoss, c.testedRate = meanLost(heard), mid.sent*Rate(1-mid.lost)
@@ -326,7 +344,8 @@ func (c *Controller) beginTest(now time.Duration, next uint64) bool {
 	return true
 }
 
-// test ends a test: when as much arrives of less, the limit was too high.
+// test ends a test: when as much arrives of less, the limit was too high. Of what is lost
+// behind a full link a test takes away a share, the smaller the more is lost.
 func (c *Controller) test(now time.Duration, next uint64) {
 	heard, ok := c.fresh()
 	if took := now - c.roundAt; !ok && took < maxProbeGap || took < c.span() {
@@ -335,10 +354,11 @@ func (c *Controller) test(now time.Duration, next uint64) {
 	if ok {
 		mid := byCapacity(heard)[len(heard)/2]
 		lost := meanLost(heard)
-		if got := mid.sent * Rate(1-mid.lost); lost < c.testedLoss-0.4*(1-testGain) &&
+		if got := mid.sent * Rate(1-mid.lost); lost < c.testedLoss-0.4*(1-testGain)*min(1, (1-c.testedLoss)/testGain) &&
 			got > (1+testGain)/2*c.testedRate && got < 1.05*c.testedRate {
 			c.limit = min(c.limit, c.testedRate/Rate(1-lost))
 			c.probeGap, c.budget = maxProbeGap, queueBudget
+			c.testAt = now // that may not have been all
 		}
 	}
 	c.round(now, next)

@@ -86,6 +86,8 @@ type Config struct {
 	// Uplink is the rate of the sender's interface, none if zero.
 	Uplink pace.Rate
 	Port   Port
+	// StartAt is when the sender starts; hosts join then, or later.
+	StartAt time.Duration
 	// Flows are TCP connections through the common port.
 	Flows []Flow
 	// Shared faults happen before the switch: all hosts lose the same.

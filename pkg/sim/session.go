@@ -46,7 +46,7 @@ type session struct {
 func Run(cfg Config) *Result {
 	s := newSession(cfg)
 	for _, h := range s.hosts {
-		s.clock.at(h.JoinAt, func() { s.join(h) })
+		s.clock.at(max(h.JoinAt, cfg.StartAt), func() { s.join(h) })
 		if h.LeaveAt > 0 {
 			s.clock.at(h.LeaveAt, func() { s.leave(h) })
 		}
@@ -54,7 +54,7 @@ func Run(cfg Config) *Result {
 			s.clock.at(h.StopAt+wire.SilenceLimit, func() { s.leave(h) })
 		}
 	}
-	s.clock.at(0, s.start)
+	s.clock.at(cfg.StartAt, s.start)
 	s.clock.at(s.pollTime(), s.poll)
 	if cfg.TraceEvery > 0 {
 		s.clock.at(0, s.trace)
