@@ -7,9 +7,10 @@
 // never lowers it, since a link that loses one packet in a hundred is no slower
 // for it; only a queue that grows does, marks of congestion (RFC 3168), or a test that
 // shows that less is lost of less. A queue that stays although less is sent is somebody
-// else's, as a TCP connection's: then half of the link is left to it. A host far slower than the others does not count and is told as lagging, for its owner to detach; on a slow
-// link one that kept up before may be crowded out by another, and half of the link is
-// tried before.
+// else's, as a TCP connection's: then half of the link is left to it. A host far slower
+// than the others does not count and is told as lagging, for its owner to detach; on a
+// slow link one that kept up before may be crowded out by another, and half of the link
+// is tried before.
 //
 // Nothing here asks for the time, sleeps or starts a goroutine: each method takes
 // now, the time since any fixed moment. Nothing is safe for concurrent use.
