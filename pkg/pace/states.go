@@ -310,7 +310,7 @@ func (c *Controller) ease(now time.Duration, next uint64, bytes float64) {
 // it is no use to them, whatever the reason.
 func (c *Controller) isDrowned() bool {
 	n := len(c.collect(func(t *track) bool { return t.loss > drownLoss }))
-	return n > 0 && n >= len(c.list)/2
+	return n > 0 && 2*n >= len(c.list)
 }
 
 // span returns how long a sample of a host takes to come.
