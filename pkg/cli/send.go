@@ -78,10 +78,12 @@ or by hand. It is a secret, and of use for this sending only.
 A file can be read again: receivers that come late or lose much get what they
 miss. Of a stream only a window is kept, and a receiver that falls out of it is
 given up. What became of each receiver is told on standard error, and by --report
-as JSON; the exit code is 0 only if all have every byte, verified, 4 if some have
-not, 2 if nothing was begun, and 130 after an interrupt. A receiver that holds up the others is served after them, see
+as JSON. A receiver that holds up the others is served after them, see
 --slow-hosts; one that comes back, or late, gets what it misses. The sending of a
-file has an end, see --timeout: what is verified on a receiver by then stays there.`,
+file has an end, see --timeout: what is verified on a receiver by then stays there.
+
+The exit code is 0 only if all have every byte, verified; 2 if nothing was begun, 4
+if some have not, 130 after an interrupt.`,
 		Example: `  daisy-mcast send --local-ip 10.20.11.2 --receivers 16 --token-file token kolla.tgz
   tar c images | daisy-mcast send --local-ip 10.20.11.2 --receivers 2 --max-rate 900M`,
 		Args: argCount(0, 1),

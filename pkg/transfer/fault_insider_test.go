@@ -50,6 +50,23 @@ func (s *session) withRogue(t *testing.T, play func(r *rogue)) (wait func()) {
 	return wg.Wait
 }
 
+// wantFoundOut runs a session with one rogue: by what it plays it has to be found out, and
+// the other host has to get everything.
+func wantFoundOut(t *testing.T, play func(r *rogue)) {
+	t.Helper()
+	s, want := faultSession(t, 2, 2<<20)
+	wait := s.withRogue(t, func(r *rogue) {
+		play(r)
+		r.wantBye(wire.Misbehaved)
+	})
+	s.run()
+	wait()
+	s.wantAll(want, s.hosts[0])
+	if r := s.resultOf(s.hosts[1]); r.Done || r.Reason != wire.Misbehaved {
+		t.Errorf("the result of the rogue is %+v", r)
+	}
+}
+
 func (r *rogue) listen() {
 	defer close(r.gone)
 	for {
@@ -260,19 +277,11 @@ func TestFault52WhatBreaksABound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, want := faultSession(t, 2, 2<<20)
-			wait := s.withRogue(t, func(r *rogue) {
+			wantFoundOut(t, func(r *rogue) {
 				if _, err := r.c.tls.Write(raw); err != nil {
 					t.Errorf("writing: %v", err)
 				}
-				r.wantBye(wire.Misbehaved)
 			})
-			s.run()
-			wait()
-			s.wantAll(want, s.hosts[0])
-			if r := s.resultOf(s.hosts[1]); r.Done || r.Reason != wire.Misbehaved {
-				t.Errorf("the result of the rogue is %+v", r)
-			}
 		})
 	}
 }
@@ -301,17 +310,7 @@ func TestFault56ReadyAndDoneOftenAndEarly(t *testing.T) {
 // TestFault56ByeFinished: a member that says that it is finished, in place of DONE, has not
 // got the stream, and nobody waits for it.
 func TestFault56ByeFinished(t *testing.T) {
-	s, want := faultSession(t, 2, 4<<20)
-	wait := s.withRogue(t, func(r *rogue) {
-		r.say(wire.Bye{Reason: wire.Finished})
-		r.wantBye(wire.Misbehaved)
-	})
-	s.run()
-	wait()
-	s.wantAll(want, s.hosts[0])
-	if r := s.resultOf(s.hosts[1]); r.Done || r.Reason != wire.Misbehaved {
-		t.Errorf("the result of the rogue is %+v", r)
-	}
+	wantFoundOut(t, func(r *rogue) { r.say(wire.Bye{Reason: wire.Finished}) })
 }
 
 // afterBytes is closed when a host has written so much.
